@@ -1,0 +1,3 @@
+MODULES += base
+base_DIR := base
+base_LIBS := -lsodium

@@ -1,0 +1,9 @@
+MODULES += engine-format engine-run engine-link engine-build
+engine-format_DIR := engine/format
+engine-format_DEPS := problem base
+engine-run_DIR := engine/run
+engine-run_DEPS := engine-format kernels operators problem base
+engine-link_DIR := engine/link
+engine-link_DEPS := engine-format optimizer kernels operators problem base
+engine-build_DIR := engine/build
+engine-build_DEPS := engine-link engine-format optimizer wire kernels operators problem base

@@ -1,0 +1,3 @@
+MODULES += kernels
+kernels_DIR := kernels
+kernels_DEPS := operators problem base

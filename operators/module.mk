@@ -1,0 +1,3 @@
+MODULES += operators
+operators_DIR := operators
+operators_DEPS := problem base

@@ -1,0 +1,119 @@
+/* The IR: a graph of operator nodes over single-assignment values, in topological order.
+ *
+ *   value ◄─producer─ node ◄─inputs─ value       a subgraph (If, Loop, Scan) hangs on an attribute of its node and sees the
+ *     └──uses (counted on demand)──► node        values of the graphs around it, by pointer
+ *
+ * Everything lives in one arena per model; nothing is freed alone. Removing a node unlinks it. Passes keep nodes in
+ * topological order; graph_verify proves it together with types, arity and single assignment.
+ */
+#ifndef OPTIMIZER_IR_GRAPH_H
+#define OPTIMIZER_IR_GRAPH_H
+
+#include "../../base/arena.h"
+#include "../../base/map.h"
+#include "../../operators/operator.h"
+
+struct node;
+struct graph;
+
+struct value {
+  const char *name; // unique in its model; what the ONNX file says, or made up by a pass
+  int id;           // unique in its model, dense, in order of creation
+  struct tensor type; // dtype NONE / rank -1 when unknown; dims may be symbols; data is always NULL here
+  /* A constant: points at the contents (in the model's arena or its mapped files). NULL otherwise. */
+  const struct tensor *constant;
+  struct node *producer; // NULL for inputs and constants
+  struct graph *graph;   // where it is defined
+  /* Known contents of small integer values, from shape inference (see struct shape_info). */
+  const int64_t *known;
+  const bool *symbolic;
+};
+
+struct node {
+  const struct operator_row *row;
+  const char *name;   // the ONNX node's name, or one made from its output
+  const char *origin; // names of the ONNX nodes it stands for, comma separated, in graph order (for inspect)
+  struct attrs attrs; // ATTR_GRAPH attributes hold a struct graph *
+  int opset;
+  int input_count, output_count;
+  struct value **inputs;  // NULL entry: omitted
+  struct value **outputs; // NULL entry: unused
+  struct node *previous, *next; // topological order within the graph
+  struct graph *graph;
+};
+
+struct graph {
+  const char *name;
+  struct model *model;
+  struct graph *parent; // the graph around a subgraph; NULL for the main graph
+  struct node *first, *last;
+  int input_count, output_count;
+  struct value **inputs; // without constants
+  struct value **outputs;
+};
+
+struct symbol { // a symbolic input dimension; the dim code is DIM_FIRST_SYMBOL - index
+  const char *name; // "batch", or "input:0" for an unnamed one
+  int64_t min, opt, max; // 0 until the user gives a range
+};
+
+struct model {
+  struct arena arena;
+  struct graph *graph;
+  const char *path;
+  int ir_version;
+  int next_value_id;
+  int symbol_count;
+  struct symbol *symbols;
+  struct map names; // value name -> struct value *, main graph and subgraphs
+  void *files;      // maps of the model and its external data: owned by the importer, closed by model_free
+  void (*files_close)(void *files);
+};
+
+enum farm_status model_create(const char *path, struct model **out_model); // empty, with an empty main graph
+void model_free(struct model **model);
+
+/* Creation. Names are copied; a NULL or taken name gets a fresh one ("name~2"). Never NULL but on lack of memory. */
+struct graph *graph_create(struct model *model, struct graph *parent, const char *name);
+struct value *graph_value_add(struct graph *graph, const char *name, const struct tensor *type);
+struct value *graph_constant_add(struct graph *graph, const char *name, const struct tensor *constant); // contents copied
+/* Insert before `before` (NULL: at the end). Inputs/outputs arrays are copied; outputs' producer is set. attrs copied shallowly
+ * (strings and arrays must live in the model's arena or be static). */
+struct node *graph_node_add(struct graph *graph, struct node *before, const struct operator_row *row, const char *name,
+                            struct value *const *inputs, int input_count, struct value *const *outputs, int output_count,
+                            const struct attr *attrs, int attr_count);
+void graph_node_remove(struct node *node); // its outputs keep existing, without a producer
+enum farm_status node_attr_set(struct node *node, const struct attr *attr); // replaces or adds; arrays and strings copied
+enum farm_status graph_outputs_set(struct graph *graph, struct value *const *outputs, int count);
+enum farm_status graph_inputs_set(struct graph *graph, struct value *const *inputs, int count);
+
+/* Uses: inputs of nodes (also in subgraphs) and graph outputs. Linear in the model's size; passes that need it often build
+ * a struct uses once. */
+struct uses {
+  int *counts;           // by value id: uses by nodes plus by graph outputs
+  struct node **single;  // by value id: the one using node when counts == 1 and the use is a node of the same graph, else NULL
+  int value_count;
+};
+enum farm_status uses_build(const struct model *model, struct uses *out_uses);
+void uses_free(struct uses *uses);
+int value_use_count(const struct model *model, const struct value *value);
+bool value_is_graph_output(const struct value *value);
+/* Every use of `from` (nodes, subgraphs, graph outputs) becomes one of `to`. */
+void value_replace(struct value *from, struct value *to);
+
+/* Shape inference over all nodes: fills types and known contents, symbols included. FARM_INVALID names the node. */
+enum farm_status graph_infer(struct model *model);
+/* Concrete inference: dims of the inputs given (by symbol values); calls `fn` for every value with its concrete type, running
+ * host integer operators for real. Values whose shape depends on data keep DIM_UNKNOWN. */
+enum farm_status graph_infer_concrete(struct model *model, const int64_t *symbol_values, struct tensor *out_types_by_id);
+
+/* The executable specification: types known and consistent with a fresh inference, order, arity, single assignment, names. */
+enum farm_status graph_verify(struct model *model);
+
+/* Text form; print(parse(text)) == text. Grammar in docs/formats/ir-text.md. Constants up to 16 elements are printed with their
+ * contents, larger ones as their digest (parse makes them seeded random data of the type). */
+struct strbuf;
+enum farm_status graph_print(const struct model *model, struct strbuf *out);
+enum farm_status graph_parse(const char *text, struct model **out_model);
+
+#endif

@@ -1,0 +1,3 @@
+MODULES += optimizer
+optimizer_DIR := optimizer
+optimizer_DEPS := kernels operators problem base

@@ -1,0 +1,3 @@
+MODULES += problem
+problem_DIR := problem
+problem_DEPS := base

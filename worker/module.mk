@@ -1,0 +1,3 @@
+MODULES += worker
+worker_DIR := worker
+worker_DEPS := kernels wire engine-run problem base
