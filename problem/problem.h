@@ -20,16 +20,21 @@
 #include "epilogue.h"
 #include "map-program.h"
 
-/* Dimensions of each kind, in the order of struct problem's dims. `=D` gives the default that the text leaves out. The `map`,
- * `transpose` and `op` kinds have variable dimensions of their own. */
+/* Dimensions of each kind, in the order of struct problem's dims. `=D` gives the default that the text leaves out, `?` marks a flag
+ * (the bare name for 1, nothing for 0), `a|b` alternatives written as bare words (0, 1). The `map`, `transpose` and `op` kinds have
+ * variable dimensions of their own.
+ *
+ * gemm: out[b][m][n] = a[b][m][k] w[b][k][n]; ta: a is stored [k][m]; tb: w is stored [n][k]. The batch b is of both operands,
+ * but with `ashared` (a is [m][k], used by all) or `bshared` (w is [k][n], used by all; only with ta: without it the batch is
+ * folded into m). The flags occur with b > 1 only, never both. */
 /*      name       text        dims */
 #define PROBLEM_KIND_LIST(X)                                                                                 \
-  X(GEMM, "gemm", "b=1 m n k ta=0 tb=0")  /* b: batch, both operands batched; bb=… below tells B's batch */    \
+  X(GEMM, "gemm", "b=1 m n k ta? tb? ashared? bshared?")                                                     \
   X(CONV2D, "conv2d", "n c h w k r s strideh=1 stridew=1 padt=0 padl=0 padb=0 padr=0 dilh=1 dilw=1 g=1")     \
-  X(POOL2D, "pool2d", "mode n c h w r s strideh=1 stridew=1 padt=0 padl=0 padb=0 padr=0 dilh=1 dilw=1 countpad=0 ceil=0") \
-  X(SOFTMAX, "softmax", "log=0 outer len inner=1")                                                           \
-  X(NORM, "norm", "mode rows len scale=1 bias=1") /* mode 0 layer, 1 rms */                                  \
-  X(ATTENTION, "attention", "b heads kvheads seq kv d dv causal=0 mask=0 order=0")                           \
+  X(POOL2D, "pool2d", "max|average n c h w r s strideh=1 stridew=1 padt=0 padl=0 padb=0 padr=0 dilh=1 dilw=1 countpad? ceil?") \
+  X(SOFTMAX, "softmax", "log? outer len inner=1")                                                            \
+  X(NORM, "norm", "layer|rms rows len scale=1 bias=1") /* scale, bias: is there such an operand */           \
+  X(ATTENTION, "attention", "b heads kvheads seq kv d dv causal? mask=0 order=0")                            \
   X(TRANSPOSE, "transpose", "")           /* d… with the permutation: transpose d3136 d64 perm10 f32 */       \
   X(MAP, "map", "")                       /* d… r… */                                                        \
   X(OP, "op", "")                         /* any other operator, by name and attributes; reference only */
@@ -42,7 +47,7 @@ enum problem_kind {
 };
 
 /* Indices into dims for the fixed kinds. */
-enum gemm_dim { GEMM_B, GEMM_M, GEMM_N, GEMM_K, GEMM_TA, GEMM_TB };
+enum gemm_dim { GEMM_B, GEMM_M, GEMM_N, GEMM_K, GEMM_TA, GEMM_TB, GEMM_A_SHARED, GEMM_B_SHARED };
 enum conv2d_dim {
   CONV_N, CONV_C, CONV_H, CONV_W, CONV_K, CONV_R, CONV_S, CONV_STRIDE_H, CONV_STRIDE_W,
   CONV_PAD_T, CONV_PAD_L, CONV_PAD_B, CONV_PAD_R, CONV_DIL_H, CONV_DIL_W, CONV_G
@@ -67,7 +72,7 @@ enum { PROBLEM_MAX_DIMS = 20, PROBLEM_MAX_OPERANDS = 16 };
 
 struct problem_operand {
   enum dtype dtype;
-  bool constant;    // a weight: packed when the engine is linked; timed cold, with rotating copies
+  bool constant;    // a weight: packed when the engine is linked; timed cold. Marked for a and w of gemm and w of conv only
   uint32_t uses;    // map: bit i set when the operand varies along dims[i]; clear = broadcast. Others: unused
 };
 
@@ -79,7 +84,7 @@ struct problem {
   int8_t perm[TENSOR_MAX_RANK];  // transpose: output dim i is input dim perm[i]
   int input_count, output_count; // operands: inputs first (extra operands of the epilogue at the end), then outputs
   struct problem_operand operands[PROBLEM_MAX_OPERANDS]; // OP: empty; its types are in `op_text`
-  enum dtype accumulate;
+  enum dtype accumulate; // written as acc: for gemm, conv2d, attention; f32 (f64 for f64) else; NONE for transpose and op
   struct epilogue epilogue;         // parameters do not count for identity
   const struct map_program *program; // map only; params outside
   const char *op_text;              // OP only: everything after "op "
@@ -91,6 +96,15 @@ const char *problem_print(const struct problem *problem, struct arena *arena); /
 /* Accepts any order of words and spelt-out defaults; the result prints canonically. FARM_USAGE with what is wrong and where. */
 enum farm_status problem_parse(const char *text, struct arena *arena, struct problem *out);
 struct digest problem_digest(const struct problem *problem); // of the canonical text
+
+/* Fills operand and output counts of a fixed kind, map or transpose from its dims and epilogue (types untouched); for makers of
+ * problems. FARM_INVALID when there are too many. */
+enum farm_status problem_count_operands(struct problem *problem);
+/* Is this a problem in canonical form that every tactic may believe: dims in range, sizes that do not overflow, outputs not empty,
+ * flags that go together? FARM_INVALID with the rule. problem_parse and operation_problem end with it. */
+enum farm_status problem_check(const struct problem *problem);
+/* Merge what can be merged: transpose dims that stay neighbours; map dims that all operands use alike; drop dims of 1. */
+void problem_coalesce(struct problem *problem);
 
 const char *problem_kind_name(enum problem_kind kind);
 /* Multiply-adds (0 for pure moves) and bytes read and written once: what a roofline needs. */
