@@ -33,9 +33,8 @@ enum farm_status status_prefix(enum farm_status status, const char *format, ...)
   char prefix[sizeof message];
   va_list args;
   va_start(args, format);
-  int length = vsnprintf(prefix, sizeof prefix, format, args);
+  vsnprintf(prefix, sizeof prefix, format, args);
   va_end(args);
-  if (length < 0) return status;
   char text[sizeof message];
   memcpy(text, message, sizeof text);
   size_t length = strlen(prefix);
