@@ -53,8 +53,9 @@ struct reference_call {
   int input_count;
   const struct tensor *const *inputs; // NULL entry: omitted
   int output_count;
-  /* Described by the shape function. Either data is ready (static shape), or data is NULL and the reference sets dims and
-   * calls reference_output(). NULL entry: output not wanted. */
+  /* Described by the row's shape function, which the caller ran on the concrete inputs, host_inputs given as constants: so
+   * dims are numbers, but for OPERATOR_DATA_SHAPE rows. Those find data NULL, set dims and call reference_output(); others
+   * call it too and find data ready or get it. NULL entry: output not wanted. */
   struct tensor **outputs;
   /* Memory for outputs whose shape only the data tells. */
   enum farm_status (*allocate)(void *context, int output, struct tensor *tensor);
@@ -63,7 +64,7 @@ struct reference_call {
 
 typedef enum farm_status (*operator_reference_fn)(struct reference_call *call);
 
-/* Makes output i's memory ready for the dims now in *outputs[i]; a no-op when its data is there already and large enough. */
+/* Makes output i's memory ready for the dims now in *outputs[i]; a no-op when its data is there already, or nobody wants it. */
 enum farm_status reference_output(struct reference_call *call, int output);
 
 enum operator_flags {
@@ -85,7 +86,9 @@ struct operator_row {
   operator_reference_fn reference; // NULL only for OPERATOR_CONTROL
 };
 
-/* The row of the largest since_version <= opset; NULL when there is none. domain "" and "ai.onnx" are one. */
+/* A file of operators exports its rows as tables.h says and has a line in files.inc.
+ *
+ * The row of the largest since_version <= opset; NULL when there is none. domain "" and "ai.onnx" are one. */
 const struct operator_row *operator_find(const char *domain, const char *name, int opset);
 /* The exact row (an engine names it so); NULL when this build lacks it. */
 const struct operator_row *operator_exact(const char *domain, const char *name, int since_version);
@@ -94,7 +97,7 @@ bool operator_name_known(const char *domain, const char *name);
 /* All rows, sorted by domain, name, version. */
 const struct operator_row *const *operator_rows(int *out_count);
 
-/* ---- helpers shared by shape functions (operators/shape-util.c) ---- */
+/* ---- helpers shared by shape functions (operators/shape-util.c; more in shape-util.h, for references in elements.h) ---- */
 enum farm_status shape_broadcast(const struct tensor *a, const struct tensor *b, struct tensor *out); // numpy rules, symbols allowed
 void shape_same_as_input(struct shape_call *call, int output, int input);
 /* Reads an integer input whose contents are fully known into out; false when they are not. */

@@ -66,8 +66,16 @@ uint16_t dtype_f32_to_bf16(float value);
 /* Element i of packed data as a double (integers beyond 2^53 round) or as an int64 (floats truncate; u64 wraps). */
 double dtype_load_f64(enum dtype type, const void *data, int64_t i);
 int64_t dtype_load_i64(enum dtype type, const void *data, int64_t i);
-/* Store with the type's rounding; integers saturate from doubles; fp8 saturates (the default of ONNX Cast). */
+/* Store with the type's rounding; fp8 saturates (the default of ONNX Cast). A double becomes an integer by truncation and
+ * saturates (NaN gives 0); an int64 wraps. Bool is "not zero". */
 void dtype_store_f64(enum dtype type, void *data, int64_t i, double value);
 void dtype_store_i64(enum dtype type, void *data, int64_t i, int64_t value);
+/* As dtype_store_f64, but fp8 overflows to infinity or NaN as its format says (Cast with saturate = 0). */
+void dtype_store_f64_overflowing(enum dtype type, void *data, int64_t i, double value);
+/* The same for elements first .. first + count - 1: one dispatch per row, so fast enough for inner loops. `data` may be unaligned. */
+void dtype_load_f64_row(enum dtype type, const void *data, int64_t first, int64_t count, double *out);
+void dtype_load_i64_row(enum dtype type, const void *data, int64_t first, int64_t count, int64_t *out);
+void dtype_store_f64_row(enum dtype type, void *data, int64_t first, int64_t count, const double *in);
+void dtype_store_i64_row(enum dtype type, void *data, int64_t first, int64_t count, const int64_t *in);
 
 #endif
