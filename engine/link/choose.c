@@ -1,0 +1,62 @@
+/* See choose.h. */
+#include "choose.h"
+
+#include <string.h>
+
+static bool layout_fits(const struct variant *variant, enum tactic_layout layout) {
+  return layout == LAYOUT_ANY || variant->tactic->layout == LAYOUT_ANY || variant->tactic->layout == layout;
+}
+
+/* May this build take the entry for this problem on this class? */
+static bool usable(const struct record_entry *entry, const struct problem *problem, const struct link_target *target,
+                   enum tactic_layout layout, struct variant *out_variant) {
+  if (entry->status != FARM_OK || entry->times.n == 0 || variant_parse(entry->variant, out_variant) != FARM_OK) return false;
+  const struct tactic *tactic = out_variant->tactic;
+  if (tactic->device != target->device_class.kind || tactic->isa > target->device_class.isa) return false;
+  if (strcmp(entry->source_digest, tactic_source_digest(tactic)) != 0) return false;
+  return layout_fits(out_variant, layout) && variant_legal(problem, out_variant);
+}
+
+static bool better(const struct record_entry *a, const struct record_entry *b) {
+  if (a->rank != b->rank) return a->rank < b->rank;
+  if (a->rank == UINT32_MAX && a->times.median != b->times.median) return a->times.median < b->times.median;
+  if (a->workspace_bytes != b->workspace_bytes) return a->workspace_bytes < b->workspace_bytes;
+  return strcmp(a->variant, b->variant) < 0;
+}
+
+static const struct record_entry *best_entry(const struct record *record, const struct problem *problem, const struct link_target *target,
+                                             enum tactic_layout layout, struct link_choice *choice) {
+  const struct record_entry *best = NULL;
+  for (uint32_t i = 0; i < record->entry_count; i++) {
+    const struct record_entry *entry = &record->entries[i];
+    struct variant variant;
+    if (!usable(entry, problem, target, layout, &variant)) continue;
+    choice->candidates++;
+    if (best && !better(entry, best)) continue;
+    best = entry;
+    choice->variant = variant;
+  }
+  for (uint32_t i = 0; best && best->rank != UINT32_MAX && i < record->entry_count; i++)
+    choice->ties += record->entries[i].rank == best->rank && &record->entries[i] != best;
+  return best;
+}
+
+enum farm_status link_choose(const struct link_target *target, const struct problem *problem, const char *problem_text,
+                             enum tactic_layout layout, struct link_choice *out_choice) {
+  struct link_choice choice = {0};
+  const struct record *record = target->facts.record ? target->facts.record(target->facts.context, problem_text) : NULL;
+  const struct record_entry *entry = record ? best_entry(record, problem, target, layout, &choice) : NULL;
+  if (entry) {
+    choice.median_ns = entry->times.median;
+    choice.ci95_ns = entry->times.ci_high - entry->times.ci_low;
+    choice.error = (float)entry->error;
+  } else {
+    choice.candidates = 0;
+    choice.variant = catalogue_default(problem, &target->device_class, layout, target->threads);
+  }
+  choice.estimated_ns = variant_cost(problem, &choice.variant, &target->device_class, target->threads);
+  *out_choice = choice;
+  return FARM_OK;
+}
+
+double link_choice_ns(const struct link_choice *choice) { return choice->median_ns > 0 ? choice->median_ns : choice->estimated_ns; }
