@@ -48,6 +48,10 @@ struct epilogue {
 
 const char *epilogue_op_name(enum epilogue_op op);
 bool epilogue_op_takes_operand(enum epilogue_op op);
+int epilogue_op_params(enum epilogue_op op);
+enum farm_status epilogue_op_parse(const char *text, size_t length, enum epilogue_op *out); // the bare name
+/* Parameters of a problem that came as text, which has none: scale 0.5, clip 0 6, leaky_relu 0.01, hard_sigmoid 0.2 0.5. */
+void epilogue_default_params(struct epilogue_step *step);
 int epilogue_operands(const struct epilogue *epilogue); // how many extra operands it takes
 /* "" and NULL are the empty epilogue. Parameters are printed so that they parse to the same float. */
 enum farm_status epilogue_parse(const char *text, struct epilogue *out);

@@ -7,8 +7,9 @@
  * `out`, several outs allowed. A reduction may end it: `out sum %4` reduces over the problem's `r` dims (sum, mean, max, min, prod,
  * sumsq, and for norms none here: they are problems of their own).
  *
- * Canonical form: operands numbered by first use, arguments of commutative instructions sorted, equal instructions merged, ties in
- * graph order; two chains that compute the same thing the same way have one text.
+ * Canonical form: unused instructions gone, operands and parameters numbered by first use, arguments of commutative instructions
+ * sorted, equal instructions merged, ties in graph order (docs/formats/problem-text.md has the procedure); two chains that compute
+ * the same thing the same way have one text.
  */
 #ifndef PROBLEM_MAP_PROGRAM_H
 #define PROBLEM_MAP_PROGRAM_H
@@ -72,5 +73,9 @@ void map_program_canonicalise(struct map_program *program, int *out_operand_orde
 /* One element, in double with every instruction's result rounded to float (the reference). registers must have room for
  * operand_count + instruction_count doubles, operands filled in. Outputs before reduction. */
 void map_program_evaluate(const struct map_program *program, const float *params, double *registers, double *out_outputs);
+/* One instruction: the double result, not yet rounded. */
+double map_op_apply(enum map_op op, double a, double b, double c);
+bool map_program_equal(const struct map_program *a, const struct map_program *b);
+const char *map_reduce_name(enum map_reduce reduce); // "" for none
 
 #endif
