@@ -1,0 +1,121 @@
+/* One kernel step: which variant, what it packs, how much workspace. */
+#include "emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The name a decision is pinned by: the node's first output. */
+static const char *pin_name(const struct node *node) {
+  for (int i = 0; i < node->output_count; i++)
+    if (node->outputs[i]) return node->outputs[i]->name;
+  return node->name;
+}
+
+static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct node *node, const struct problem *problem,
+                                        const struct link_target *target, struct link_choice *out) {
+  enum farm_status status = variant_parse(pin->variant, &out->variant);
+  FAIL_IF(status != FARM_OK, FARM_MISMATCH, "%s: the lock file pins %s, which this tunefarm does not know", node->name, pin->variant);
+  FAIL_IF(!variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here", node->name, pin->variant);
+  out->median_ns = pin->median_ns;
+  out->ci95_ns = pin->ci95_ns;
+  out->candidates = pin->candidates;
+  out->ties = pin->ties;
+  out->error = pin->error;
+  out->estimated_ns = variant_cost(problem, &out->variant, &target->device_class, target->threads);
+  return FARM_OK;
+}
+
+static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct problem *problem, const char *text,
+                                    struct link_choice *out) {
+  static const char *const layout_names[] = {"any", "nchw", "nhwc"};
+  enum tactic_layout layout = layout_of_node(node);
+  *out = (struct link_choice){0};
+  if (emitter->pins) {
+    const struct lock_pin *pin = lock_pin_find(emitter->pins, pin_name(node));
+    FAIL_IF(!pin, FARM_MISMATCH, "%s: the lock file has no pin for %s", node->name, pin_name(node));
+    TRY(choice_from_pin(pin, node, problem, emitter->target, out));
+  } else {
+    TRY(link_choose(emitter->target, problem, text, layout, out));
+  }
+  char variant[VARIANT_TEXT_MAX];
+  variant_print(&out->variant, variant);
+  struct lock_pin noted = {pin_name(node), layout_names[layout], variant, out->median_ns, out->ci95_ns, out->candidates, out->ties, out->error};
+  return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &noted) : FARM_OK;
+}
+
+/* The packed form of the constant operand becomes a weight of its own; the row-major one is kept only where something reads it. */
+static enum farm_status pack(struct emitter *emitter, const struct node *node, const struct problem *problem, const struct variant *variant,
+                             struct plan_step *step) {
+  const struct tactic *tactic = variant->tactic;
+  int operand = tactic->packed_operand;
+  if (operand < 0 || operand >= node->input_count || !node->inputs[operand] || !node->inputs[operand]->constant) return FARM_OK;
+  size_t bytes = variant_packed_bytes(problem, variant);
+  if (bytes == 0) return FARM_OK;
+  void *packed = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  FAIL_IF(!packed, FARM_NO_MEMORY, "%s: out of memory for %zu bytes of packed weights", node->name, bytes);
+  memset(packed, 0, (bytes + 63) / 64 * 64);
+  tactic->pack(problem, variant, node->inputs[operand]->constant->data, packed);
+  TRY(weights_add_owned(emitter->weights, packed, bytes, &step->packed_weight));
+  step->packed_input = (uint32_t)operand;
+  step->packing_revision = (uint32_t)tactic->packing_revision;
+  return FARM_OK;
+}
+
+static bool shapes_are_fixed(const struct emitter *emitter, const struct plan_step *step) {
+  for (int i = 0; i < step->input_count; i++)
+    if (step->inputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->inputs[i]].fixed) return false;
+  for (int i = 0; i < step->output_count; i++)
+    if (step->outputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->outputs[i]].fixed) return false;
+  return true;
+}
+
+/* Row-major constants are needed by every operand that is not packed, and where shapes vary (another variant may have to step in). */
+static enum farm_status constants_keep(struct emitter *emitter, const struct node *node, const struct plan_step *step) {
+  bool fixed = shapes_are_fixed(emitter, step);
+  for (int i = 0; i < node->input_count; i++) {
+    if (!node->inputs[i] || !node->inputs[i]->constant) continue;
+    if (fixed && step->packed_weight != PLAN_NO_INDEX && step->packed_input == (uint32_t)i) continue;
+    TRY(emit_constant_data(emitter, step->inputs[i], node->inputs[i]));
+  }
+  return FARM_OK;
+}
+
+static enum farm_status workspace(struct emitter *emitter, const struct node *node, const struct variant *variant, struct plan_step *step) {
+  struct problem problem;
+  const char *text;
+  enum farm_status status = node_problem(node, &emitter->largest, false, &emitter->scratch, &problem, &text);
+  if (status == FARM_AGAIN) return FARM_OK; // the runtime finds it out
+  TRY(status);
+  if (variant_legal(&problem, variant)) step->workspace_bytes = variant_workspace(&problem, variant, emitter->target->threads);
+  return FARM_OK;
+}
+
+enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, struct plan_step *step) {
+  struct problem problem;
+  struct link_choice choice;
+  const char *text;
+  step->packed_weight = PLAN_NO_INDEX;
+  enum farm_status status = node_problem(node, &emitter->optimal, false, &emitter->scratch, &problem, &text);
+  if (status == FARM_AGAIN) { // shapes only data can tell: the reference by name, the runtime may take better
+    step->problem = "";
+    step->variant = "";
+    return constants_keep(emitter, node, step);
+  }
+  if (status != FARM_OK) return status_prefix(status, "%s", node->name);
+  TRY(choice_make(emitter, node, &problem, text, &choice));
+  char variant[VARIANT_TEXT_MAX];
+  variant_print(&choice.variant, variant);
+  step->variant = arena_string(emitter->arena, variant, strlen(variant));
+  step->problem = arena_string(emitter->arena, text, strlen(text));
+  FAIL_IF(!step->variant || !step->problem, FARM_NO_MEMORY, "out of memory for a step");
+  step->estimated_ns = choice.estimated_ns;
+  step->median_ns = choice.median_ns;
+  step->ci95_ns = choice.ci95_ns;
+  step->candidates = choice.candidates;
+  step->ties = choice.ties;
+  step->error = choice.error;
+  step->packing_revision = (uint32_t)choice.variant.tactic->packing_revision;
+  TRY(pack(emitter, node, &problem, &choice.variant, step));
+  TRY(constants_keep(emitter, node, step));
+  return workspace(emitter, node, &choice.variant, step);
+}
