@@ -51,9 +51,11 @@ struct record {
   struct record_entry *entries; // final: sorted by variant text
 };
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 1, RECORD_ENTRIES_MOST = 4096, RECORD_PROBLEM_MOST = 4096 };
+#define RECORD_RANK_NONE 0xffffffffu
 
-/* Canonical bytes and back; the decoder refuses anything it would not write itself. */
+/* Canonical bytes (envelope with key and checksum, appended to `out`) and back; the decoder refuses anything it would not write
+ * itself. A decoded record lives in `arena`. FARM_INVALID: malformed; FARM_MISMATCH: of a later version or another content. */
 enum farm_status record_encode(const struct record *record, struct bytes_writer *out);
 enum farm_status record_decode(const void *data, size_t length, struct arena *arena, struct record *out);
 const char *record_key(const struct record *record, struct arena *arena); // NULL: out of memory
