@@ -206,3 +206,10 @@ enum farm_status reference_ints(const struct reference_call *call, int input, in
   *out_count = (int)count;
   return FARM_OK;
 }
+
+enum farm_status reference_list(const struct reference_call *call, const char *attr, int input, int64_t *out, int most, int *out_count) {
+  int count = attr_ints(call->attrs, attr, out, most);
+  FAIL_IF(count > most, FARM_INVALID, "%s has %d elements, at most %d can be", attr, count, most);
+  *out_count = count;
+  return count >= 0 ? FARM_OK : reference_ints(call, input, out, most, out_count);
+}

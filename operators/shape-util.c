@@ -200,6 +200,22 @@ bool shape_known_float(const struct shape_info *info, double *out) {
   return true;
 }
 
+enum farm_status shape_ints(const struct shape_call *call, const char *attr, int input, int64_t *out, int most, int *out_count,
+                            enum shape_list *out_state) {
+  const struct shape_info *info = shape_input(call, input);
+  int count = attr_ints(call->attrs, attr, out, most);
+  *out_state = count >= 0 ? SHAPE_LIST_KNOWN : SHAPE_LIST_ABSENT;
+  if (count < 0 && info) {
+    int64_t elems = tensor_elems(&info->type);
+    bool known = shape_known_ints(info, out, most, &count);
+    if (!known) count = elems < 0 || elems > INT32_MAX ? -1 : (int)elems;
+    *out_state = known ? SHAPE_LIST_KNOWN : SHAPE_LIST_UNKNOWN;
+  }
+  FAIL_IF(count > most, FARM_INVALID, "%s has %d elements, at most %d can be", attr, count, most);
+  *out_count = count;
+  return FARM_OK;
+}
+
 bool shape_content_dims(const struct shape_info *info, int64_t *out_dims, int most, int *out_rank) {
   struct shape_content content;
   if (!info) return false;
@@ -218,13 +234,24 @@ bool shape_content_dims(const struct shape_info *info, int64_t *out_dims, int mo
 
 /* ---- the usual shape functions ---- */
 
+static enum farm_status require_numbers(const struct shape_call *call) {
+  for (int i = 0; i < call->input_count; i++) {
+    enum dtype type = shape_input_dtype(call, i);
+    FAIL_IF(type && dtype_class(type) == DTYPE_CLASS_OTHER, FARM_UNSUPPORTED, "input %d is %s: no arithmetic is there for it", i,
+            dtype_name(type));
+  }
+  return FARM_OK;
+}
+
 enum farm_status shape_unary(struct shape_call *call) {
+  TRY(require_numbers(call));
   shape_same_as_input(call, 0, 0);
   return shape_content_compute(call);
 }
 
 enum farm_status shape_broadcast_all(struct shape_call *call) {
   struct tensor type;
+  TRY(require_numbers(call));
   TRY(shape_broadcast_inputs(call, 0, call->input_count, &type));
   TRY(shape_set(call, 0, type.dtype, type.rank, type.dims));
   return shape_content_compute(call);
@@ -232,6 +259,7 @@ enum farm_status shape_broadcast_all(struct shape_call *call) {
 
 enum farm_status shape_broadcast_bool(struct shape_call *call) {
   struct tensor type;
+  TRY(require_numbers(call));
   TRY(shape_broadcast_inputs(call, 0, call->input_count, &type));
   TRY(shape_set(call, 0, DTYPE_BOOL, type.rank, type.dims));
   return shape_content_compute(call);

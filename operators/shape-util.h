@@ -42,6 +42,11 @@ enum farm_status shape_set_content(struct shape_call *call, int output, const st
 /* One integer or float scalar from a constant (or known) input of any shape with one element; false when not known. */
 bool shape_known_int(const struct shape_info *info, int64_t *out);
 bool shape_known_float(const struct shape_info *info, double *out);
+/* A list of integers that was an attribute in old versions and is an input in new ones (axes, pads, split…). */
+enum shape_list { SHAPE_LIST_ABSENT, SHAPE_LIST_KNOWN, SHAPE_LIST_UNKNOWN };
+/* *out_count is -1 when absent, and for an unknown list when its length is not known either. FARM_INVALID: more than `most`. */
+enum farm_status shape_ints(const struct shape_call *call, const char *attr, int input, int64_t *out, int most, int *out_count,
+                            enum shape_list *out_state);
 /* Contents as dims: symbols stay, negative numbers become DIM_UNKNOWN. False when not even the count is known. `out_rank` is
  * also set from the input's shape when only the number of elements is known (dims then DIM_UNKNOWN). */
 bool shape_content_dims(const struct shape_info *info, int64_t *out_dims, int most, int *out_rank);
