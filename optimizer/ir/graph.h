@@ -24,6 +24,9 @@ struct value {
   const struct tensor *constant;
   struct node *producer; // NULL for inputs and constants
   struct graph *graph;   // where it is defined
+  const char *stand_in;  // a constant read from a text without its contents: what the text had instead ("#4f…", "random 7")
+  /* What the file declared (NULL: nothing). Only a hint: used for a dtype or rank that inference leaves open, never for dims. */
+  const struct tensor *hint;
   /* Known contents of small integer values, from shape inference (see struct shape_info). */
   const int64_t *known;
   const bool *symbolic;
@@ -34,7 +37,7 @@ struct node {
   const char *name;   // the ONNX node's name, or one made from its output
   const char *origin; // names of the ONNX nodes it stands for, comma separated, in graph order (for inspect)
   struct attrs attrs; // ATTR_GRAPH attributes hold a struct graph *
-  int opset;
+  int opset; // the model's import of the row's domain; the row's since_version for a node that a pass makes
   int input_count, output_count;
   struct value **inputs;  // NULL entry: omitted
   struct value **outputs; // NULL entry: unused
@@ -46,6 +49,7 @@ struct graph {
   const char *name;
   struct model *model;
   struct graph *parent; // the graph around a subgraph; NULL for the main graph
+  struct node *holder;  // the node whose attribute a subgraph is
   struct node *first, *last;
   int input_count, output_count;
   struct value **inputs; // without constants
@@ -63,12 +67,15 @@ struct model {
   const char *path;
   int ir_version;
   int next_value_id;
-  int symbol_count;
+  int symbol_count, symbol_capacity;
   struct symbol *symbols;
   struct map names; // value name -> struct value *, main graph and subgraphs
+  struct map next_names; // base of a made-up name -> the last number given to it
   void *files;      // maps of the model and its external data: owned by the importer, closed by model_free
   void (*files_close)(void *files);
 };
+
+enum { GRAPH_MAX_DEPTH = 32, MODEL_MAX_SYMBOLS = 4096 }; // subgraphs within subgraphs
 
 enum farm_status model_create(const char *path, struct model **out_model); // empty, with an empty main graph
 void model_free(struct model **model);
@@ -77,15 +84,28 @@ void model_free(struct model **model);
 struct graph *graph_create(struct model *model, struct graph *parent, const char *name);
 struct value *graph_value_add(struct graph *graph, const char *name, const struct tensor *type);
 struct value *graph_constant_add(struct graph *graph, const char *name, const struct tensor *constant); // contents copied
+/* Makes a value that has no producer (any more) a constant; contents are shared as below. */
+enum farm_status value_constant_set(struct value *value, const struct tensor *constant);
+/* The same with contents that outlive the model's use (its arena, its mapped files). */
+struct value *graph_constant_share(struct graph *graph, const char *name, const struct tensor *constant);
 /* Insert before `before` (NULL: at the end). Inputs/outputs arrays are copied; outputs' producer is set. attrs copied shallowly
  * (strings and arrays must live in the model's arena or be static). */
 struct node *graph_node_add(struct graph *graph, struct node *before, const struct operator_row *row, const char *name,
                             struct value *const *inputs, int input_count, struct value *const *outputs, int output_count,
                             const struct attr *attrs, int attr_count);
+int model_symbol(struct model *model, const char *name); // its index, added when new; -1 on lack of memory or beyond MODEL_MAX_SYMBOLS
+const char *model_unique_name(struct model *model, const char *wanted); // wanted, or "wanted~2"; NULL on lack of memory
 void graph_node_remove(struct node *node); // its outputs keep existing, without a producer
 enum farm_status node_attr_set(struct node *node, const struct attr *attr); // replaces or adds; arrays and strings copied
 enum farm_status graph_outputs_set(struct graph *graph, struct value *const *outputs, int count);
 enum farm_status graph_inputs_set(struct graph *graph, struct value *const *inputs, int count);
+
+/* Subgraphs of a node, in order of its attributes: for (int at = 0; (sub = node_subgraph(node, &at));) */
+struct graph *node_subgraph(const struct node *node, int *at);
+struct graph *node_graph(const struct node *node, const char *attribute); // NULL when absent
+/* The node of `graph` that holds `node` in a subgraph, at any depth, or `node` itself; NULL when there is none. */
+struct node *node_within(struct node *node, const struct graph *graph);
+bool graph_encloses(const struct graph *outer, const struct graph *inner); // the same one, or around it
 
 /* Uses: inputs of nodes (also in subgraphs) and graph outputs. Linear in the model's size; passes that need it often build
  * a struct uses once. */
@@ -103,15 +123,15 @@ void value_replace(struct value *from, struct value *to);
 
 /* Shape inference over all nodes: fills types and known contents, symbols included. FARM_INVALID names the node. */
 enum farm_status graph_infer(struct model *model);
-/* Concrete inference: dims of the inputs given (by symbol values); calls `fn` for every value with its concrete type, running
- * host integer operators for real. Values whose shape depends on data keep DIM_UNKNOWN. */
-enum farm_status graph_infer_concrete(struct model *model, const int64_t *symbol_values, struct tensor *out_types_by_id);
+/* Concrete inference: dims of the inputs given (by symbol values); fills the concrete type of every value (out_types_by_id has
+ * next_value_id entries), running host integer operators for real. Dims that depend on data stay DIM_UNKNOWN. */
+enum farm_status graph_infer_concrete(const struct model *model, const int64_t *symbol_values, struct tensor *out_types_by_id);
 
 /* The executable specification: types known and consistent with a fresh inference, order, arity, single assignment, names. */
-enum farm_status graph_verify(struct model *model);
+enum farm_status graph_verify(const struct model *model);
 
 /* Text form; print(parse(text)) == text. Grammar in docs/formats/ir-text.md. Constants up to 16 elements are printed with their
- * contents, larger ones as their digest (parse makes them seeded random data of the type). */
+ * contents, larger ones as their digest (parse makes them seeded random data of the type and prints them as it read them). */
 struct strbuf;
 enum farm_status graph_print(const struct model *model, struct strbuf *out);
 enum farm_status graph_parse(const char *text, struct model **out_model);

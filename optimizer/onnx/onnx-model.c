@@ -108,7 +108,7 @@ static const struct pb_rule onnx_model_rules[] = {
 SCHEMA(onnx_model, "ModelProto")
 
 static struct pb_decoder decoder_of(struct arena *arena) {
-  return (struct pb_decoder){arena, ONNX_MAX_DEPTH, ONNX_MAX_MESSAGES, ONNX_MAX_TEXT};
+  return (struct pb_decoder){arena, ONNX_MAX_DEPTH, ONNX_MAX_MESSAGES, ONNX_MAX_TEXT, 0};
 }
 
 enum farm_status onnx_model_decode(struct pb_slice bytes, struct arena *arena, struct onnx_model *out_model) {

@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <string.h>
 
+enum { PLACES_NAMED = 8 }; // innermost fields in an error's message; more would push out its cause
+
 struct list { // the layout of any PB_LIST
   void *items;
   int count, capacity;
@@ -115,7 +117,7 @@ static enum farm_status fields_decode(struct pb_decoder *decoder, const struct p
     if (field.number < 32) *present |= UINT32_C(1) << field.number;
     const struct pb_rule *rule = rule_find(schema, field.number);
     enum farm_status status = rule ? field_store(decoder, rule, &field, object + rule->offset) : FARM_OK;
-    if (status != FARM_OK) return status_prefix(status, "%s.%s", schema->name, rule->name);
+    if (status != FARM_OK) return decoder->places_named++ < PLACES_NAMED ? status_prefix(status, "%s.%s", schema->name, rule->name) : status;
   }
   return FARM_OK;
 }

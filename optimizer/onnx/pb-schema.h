@@ -52,9 +52,10 @@ struct pb_decoder {
   int depth_left;        // nested messages
   int64_t messages_left; // in total
   size_t text_bytes;     // longest text
+  int places_named;      // fields put before the error's message so far
 };
 
-/* Merges the message into `object` (zeroed before the first). The message of an error names the fields on the way to it. */
+/* Merges the message into `object` (zeroed before the first). The message of an error names the innermost fields on the way to it. */
 enum farm_status pb_decode(struct pb_decoder *decoder, const struct pb_schema *schema, struct pb_slice slice, void *object);
 
 #endif
