@@ -12,7 +12,8 @@
 enum { GUARD = 256, GUARD_BYTE = 0xa5, MAX_VARIANTS = 256, TIMED_RUNS = 15 };
 
 bool probe_isa_here(enum isa isa) {
-  if (isa == ISA_AVX512) return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (isa == ISA_AVX512)
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return isa == ISA_BASELINE || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
 }
 
@@ -73,8 +74,10 @@ void probe_open(struct probe *probe, const char *text, uint32_t seed) {
   for (int i = 0; i < probe->problem.input_count + probe->problem.output_count; i++) {
     struct tensor *tensor = probe_add(probe, types[i].dtype, types[i].rank, types[i].dims);
     tensor_fill(tensor, seed + (uint32_t)i);
-    if (i < probe->problem.input_count) probe->input_count++;
-    else probe->wanted[probe->output_count++] = malloc(sizeof(double) * (size_t)tensor_elems(tensor));
+    if (i < probe->problem.input_count)
+      probe->input_count++;
+    else
+      probe->wanted[probe->output_count++] = malloc(sizeof(double) * (size_t)tensor_elems(tensor));
   }
   for (int i = 0; i < OPERATION_MAX_SCALARS; i++) probe->scalars.params[i] = 0.25f + 0.5f * (float)i;
   probe->scalars.epsilon = 1e-5f;
@@ -98,10 +101,12 @@ static void compare(const struct probe *probe, const char *who, double absolute,
       const double got = dtype_load_f64(tensor->dtype, tensor->data, i), want = probe->wanted[o][i];
       const bool same = got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= absolute + relative * fabs(want);
       if (same) continue;
-      test_fail(__FILE__, __LINE__, "%s on %s: output %d element %lld is %.9g, not %.9g", who, probe->text, o, (long long)i, got, want);
+      test_fail(__FILE__, __LINE__, "%s on %s: output %d element %lld is %.9g, not %.9g", who, probe->text, o, (long long)i, got,
+                want);
       break;
     }
-    CHECK_MESSAGE(guards_hold(tensor->data, tensor_bytes(tensor), GUARD_BYTE), "%s on %s: wrote past output %d", who, probe->text, o);
+    CHECK_MESSAGE(guards_hold(tensor->data, tensor_bytes(tensor), GUARD_BYTE), "%s on %s: wrote past output %d", who, probe->text,
+                  o);
   }
 }
 
@@ -113,7 +118,10 @@ struct prepared {
 };
 
 static void prepare(struct probe *probe, const struct variant *variant, struct thread_pool *pool, struct prepared *out) {
-  *out = (struct prepared){.call = {.problem = &probe->problem, .variant = variant, .scalars = &probe->scalars, .pool = pool,
+  *out = (struct prepared){.call = {.problem = &probe->problem,
+                                    .variant = variant,
+                                    .scalars = &probe->scalars,
+                                    .pool = pool,
                                     .operation = probe->operation.row ? &probe->operation : NULL}};
   for (int i = 0; i < probe->input_count; i++) out->inputs[i] = &probe->tensors[i];
   for (int i = 0; i < probe->output_count; i++) out->outputs[i] = &probe->tensors[probe->input_count + i];
@@ -125,7 +133,8 @@ static void prepare(struct probe *probe, const struct variant *variant, struct t
   guard_end(out->call.workspace, out->workspace_bytes, GUARD_BYTE);
 }
 
-static void check_variant(struct probe *probe, const struct variant *variant, const char *who, int threads, double absolute, double relative) {
+static void check_variant(struct probe *probe, const struct variant *variant, const char *who, int threads, double absolute,
+                          double relative) {
   struct thread_pool *pool = NULL;
   struct prepared prepared;
   char name[VARIANT_TEXT_MAX + 16];
@@ -139,8 +148,8 @@ static void check_variant(struct probe *probe, const struct variant *variant, co
   REQUIRE_OK(variant->tactic->run(&prepared.call));
   snprintf(name, sizeof name, "%s %d threads", who, threads);
   compare(probe, name, absolute, relative);
-  CHECK_MESSAGE(guards_hold(prepared.call.workspace, prepared.workspace_bytes, GUARD_BYTE), "%s on %s: wrote past its workspace", name,
-                probe->text);
+  CHECK_MESSAGE(guards_hold(prepared.call.workspace, prepared.workspace_bytes, GUARD_BYTE), "%s on %s: wrote past its workspace",
+                name, probe->text);
   guarded_free(prepared.call.workspace);
   thread_pool_destroy(&pool);
 }

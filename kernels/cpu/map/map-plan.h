@@ -1,6 +1,7 @@
 /* How a map is walked: the same for every instruction set, made anew for each call (about a microsecond).
  *
- * Dims fall into three groups, each flattened; an operand sees a group through a view, which skips the dims it is broadcast along.
+ * Dims fall into three groups, each flattened; an operand sees a group through a view, which skips the dims it is broadcast
+ * along.
  *
  *   FLAT      no reduction        inner = all dims
  *   ROWS      last dim reduced    outer = kept dims, inner = reduced dims: one output element per outer index

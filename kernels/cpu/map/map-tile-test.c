@@ -14,11 +14,16 @@ static const struct tactic *const tactics[] = {&map__tile__baseline, &map__tile_
 
 static double reduced(enum map_reduce reduce, double sum, double x) {
   switch (reduce) {
-  case MAP_REDUCE_PROD: return sum * x;
-  case MAP_REDUCE_MAX: return isnan(sum) || sum > x ? sum : x;
-  case MAP_REDUCE_MIN: return isnan(sum) || sum < x ? sum : x;
-  case MAP_REDUCE_SUMSQ: return sum + x * x;
-  default: return sum + x;
+  case MAP_REDUCE_PROD:
+    return sum * x;
+  case MAP_REDUCE_MAX:
+    return isnan(sum) || sum > x ? sum : x;
+  case MAP_REDUCE_MIN:
+    return isnan(sum) || sum < x ? sum : x;
+  case MAP_REDUCE_SUMSQ:
+    return sum + x * x;
+  default:
+    return sum + x;
   }
 }
 
@@ -42,15 +47,19 @@ static void reference(struct probe *probe) {
   for (int d = 0; d < problem->dim_count; d++) total *= problem->dims[d];
   for (int d = 0; d < problem->dim_count; d++) each *= problem->reduced >> d & 1 ? (double)problem->dims[d] : 1;
   for (int o = 0; o < probe->output_count; o++)
-    for (int64_t i = 0; i < tensor_elems(&probe->tensors[probe->input_count + o]); i++) probe->wanted[o][i] = start(program->reduce);
+    for (int64_t i = 0; i < tensor_elems(&probe->tensors[probe->input_count + o]); i++)
+      probe->wanted[o][i] = start(program->reduce);
   for (int64_t t = 0; t < total; t++) {
     int64_t rest = t;
     for (int d = problem->dim_count - 1; d >= 0; d--) point[d] = rest % problem->dims[d], rest /= problem->dims[d];
-    for (int i = 0; i < probe->input_count; i++) registers[i] = probe_get(probe, i, index_in(problem, problem->operands[i].uses, point));
+    for (int i = 0; i < probe->input_count; i++)
+      registers[i] = probe_get(probe, i, index_in(problem, problem->operands[i].uses, point));
     map_program_evaluate(program, probe->scalars.params, registers, results);
     for (int o = 0; o < probe->output_count; o++) {
       double *to = &probe->wanted[o][index_in(problem, ~problem->reduced, point)];
-      *to = program->reduce == MAP_REDUCE_NONE ? results[o] : reduced(program->reduce, *to, results[o] / (program->reduce == MAP_REDUCE_MEAN ? each : 1));
+      *to = program->reduce == MAP_REDUCE_NONE
+                ? results[o]
+                : reduced(program->reduce, *to, results[o] / (program->reduce == MAP_REDUCE_MEAN ? each : 1));
     }
   }
   for (int o = 0; o < probe->output_count; o++) // through the stored type
@@ -67,7 +76,8 @@ static void check(const char *text, double absolute, double relative) {
   probe_open(&probe, text, 7);
   reference(&probe);
   for (size_t t = 0; t < sizeof tactics / sizeof *tactics; t++)
-    CHECK_MESSAGE(probe_check(&probe, tactics[t], absolute, relative) > 0 || !probe_isa_here(tactics[t]->isa), "%s: no variant", text);
+    CHECK_MESSAGE(probe_check(&probe, tactics[t], absolute, relative) > 0 || !probe_isa_here(tactics[t]->isa), "%s: no variant",
+                  text);
   probe_close(&probe);
 }
 
@@ -106,14 +116,16 @@ TEST(map_converts_types, "timeout:120") {
   for (int from = 0; from < 8; from++)
     for (int to = 0; to < 8; to++) {
       char text[160];
-      snprintf(text, sizeof text, "map d3 d333 in:%s[01] in:%s[.1] out:%s {%%2=mul %%0 %%1;out %%2}", types[from], types[from], types[to]);
+      snprintf(text, sizeof text, "map d3 d333 in:%s[01] in:%s[.1] out:%s {%%2=mul %%0 %%1;out %%2}", types[from], types[from],
+               types[to]);
       check(text, 0, 1e-7);
     }
 }
 
 TEST(map_reduces, "timeout:120") {
   static const char *const reduces[] = {"sum", "mean", "max", "min", "prod", "sumsq"};
-  static const char *const shapes[] = {"r1", "r7", "r1025", "d5 r9", "d3 r2100", "r5 d9", "r200 d1100", "d3 r5 d21", "d2 r3 d4 r17", "r2 d3 r4 d65"};
+  static const char *const shapes[] = {"r1",    "r7",         "r1025",     "d5 r9",        "d3 r2100",
+                                       "r5 d9", "r200 d1100", "d3 r5 d21", "d2 r3 d4 r17", "r2 d3 r4 d65"};
   for (int i = 0; i < 6; i++)
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
       char text[200];
@@ -140,8 +152,14 @@ TEST(map_works_in_place, "") {
     struct tensor *const outputs[] = {&probe.tensors[2]};
     void *workspace = aligned_alloc(64, (tactics[t]->workspace(&probe.problem, &variant, 1) + 63) / 64 * 64);
     REQUIRE(workspace);
-    const struct kernel_call call = {.problem = &probe.problem, .variant = &variant, .scalars = &probe.scalars, .input_count = 2,
-                                     .output_count = 1, .inputs = inputs, .outputs = outputs, .workspace = workspace};
+    const struct kernel_call call = {.problem = &probe.problem,
+                                     .variant = &variant,
+                                     .scalars = &probe.scalars,
+                                     .input_count = 2,
+                                     .output_count = 1,
+                                     .inputs = inputs,
+                                     .outputs = outputs,
+                                     .workspace = workspace};
     REQUIRE_OK(tactics[t]->run(&call));
     for (int64_t i = 0; i < elems; i++) CHECK(fabs(probe_get(&probe, 2, i) - probe.wanted[0][i]) < 1e-6);
     free(workspace);
