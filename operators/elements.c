@@ -213,3 +213,10 @@ enum farm_status reference_list(const struct reference_call *call, const char *a
   *out_count = count;
   return count >= 0 ? FARM_OK : reference_ints(call, input, out, most, out_count);
 }
+
+enum farm_status element_index(const struct tensor *indices, int64_t i, int64_t dim, int64_t *out_index) {
+  int64_t index = dtype_load_i64(indices->dtype, indices->data, i);
+  FAIL_IF(index < -dim || index >= dim, FARM_INVALID, "index %lld is out of range for %lld elements", (long long)index, (long long)dim);
+  *out_index = index < 0 ? index + dim : index;
+  return FARM_OK;
+}

@@ -74,7 +74,9 @@ const struct tensor *reference_input(const struct reference_call *call, int inpu
 /* The integers of an input (axes, shape, pads…) of at most `most` elements; FARM_INVALID when it is longer or not an integer.
  * *out_count is -1 when the input is omitted. */
 enum farm_status reference_ints(const struct reference_call *call, int input, int64_t *out, int most, int *out_count);
-/* The same for a list that is an attribute in old versions and an input in new ones. */
+/* Element i of a tensor of indices: negative ones count from the end; FARM_INVALID when it is not within `dim` elements. */
+enum farm_status element_index(const struct tensor *indices, int64_t i, int64_t dim, int64_t *out_index);
+/* As reference_ints, for a list that is an attribute in old versions and an input in new ones. */
 enum farm_status reference_list(const struct reference_call *call, const char *attr, int input, int64_t *out, int most, int *out_count);
 
 #endif
