@@ -127,7 +127,11 @@ enum farm_status graph_infer(struct model *model);
  * next_value_id entries), running host integer operators for real. Dims that depend on data stay DIM_UNKNOWN. */
 enum farm_status graph_infer_concrete(const struct model *model, const int64_t *symbol_values, struct tensor *out_types_by_id);
 
-/* The executable specification: types known and consistent with a fresh inference, order, arity, single assignment, names. */
+/* Counts against the row, and that what must be there is there. Contrib operators have optional inputs before required ones, and
+ * exporters leave out Resize's roi: the functions of those rows look for themselves. */
+enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count, int output_count);
+/* The executable specification: links, order, arity, single assignment, names, and types as a fresh inference finds them.
+ * FARM_VERIFY_FAILED names what does not hold. */
 enum farm_status graph_verify(const struct model *model);
 
 /* Text form; print(parse(text)) == text. Grammar in docs/formats/ir-text.md. Constants up to 16 elements are printed with their

@@ -36,29 +36,12 @@ static int used_count(const char *const *names, int count) {
   return count;
 }
 
-static enum farm_status arity_check(const struct operator_row *row, int inputs, int outputs) {
-  int most_inputs = row->max_inputs < 0 ? OPERATOR_MAX_INPUTS : row->max_inputs;
-  int most_outputs = row->max_outputs < 0 ? OPERATOR_MAX_OUTPUTS : row->max_outputs;
-  FAIL_IF(inputs < row->min_inputs, FARM_INVALID, "%d inputs, at least %d are needed", inputs, row->min_inputs);
-  FAIL_IF(inputs > most_inputs, FARM_INVALID, "%d inputs, at most %d are allowed", inputs, most_inputs);
-  FAIL_IF(outputs < row->min_outputs, FARM_INVALID, "%d outputs, at least %d are needed", outputs, row->min_outputs);
-  FAIL_IF(outputs > most_outputs, FARM_INVALID, "%d outputs, at most %d are allowed", outputs, most_outputs);
-  return FARM_OK;
-}
-
-/* How many inputs must be there. Contrib operators have optional inputs before required ones, and exporters leave out Resize's
- * roi; the functions of those rows look for themselves. */
-static int needed_count(const struct operator_row *row) {
-  return *row->domain || strcmp(row->name, "Resize") == 0 ? 0 : row->min_inputs;
-}
-
-static enum farm_status inputs_find(const struct scope *scope, const struct onnx_node *node, int count, int needed, struct value **out_values) {
+static enum farm_status inputs_find(const struct scope *scope, const struct onnx_node *node, int count, struct value **out_values) {
   for (int i = 0; i < count; i++) {
     const char *name = node->inputs.items[i];
     struct value *value = NULL;
     if (*name) TRY(scope_find(scope, name, &value));
     out_values[i] = value == &scope_omitted ? NULL : value;
-    FAIL_IF(!out_values[i] && i < needed, FARM_INVALID, "input %d is needed", i);
   }
   return FARM_OK;
 }
@@ -69,13 +52,13 @@ static enum farm_status operator_add(struct scope *scope, const struct onnx_node
   TRY(row_find(scope, node, &row, &opset));
   int input_count = used_count(node->inputs.items, node->inputs.count);
   int output_count = used_count(node->outputs.items, node->outputs.count);
-  TRY(arity_check(row, input_count, output_count));
   struct arena *arena = &scope->import->model->arena;
   struct value **inputs = arena_alloc_array(arena, (size_t)(input_count + output_count), sizeof *inputs);
   if (!inputs) return FARM_NO_MEMORY;
   struct value **outputs = inputs + input_count;
-  TRY(inputs_find(scope, node, input_count, needed_count(row), inputs));
+  TRY(inputs_find(scope, node, input_count, inputs));
   while (input_count > row->min_inputs && !inputs[input_count - 1]) input_count--; // omitted by a function's caller
+  TRY(node_arity_check(row, inputs, input_count, output_count));
   for (int i = 0; i < output_count; i++)
     outputs[i] = *node->outputs.items[i] ? scope_own(scope, node->outputs.items[i]) : NULL;
   struct attr *attrs = NULL;
