@@ -1,0 +1,11 @@
+#!/bin/sh
+# The slow tests: those tagged slow, then the sanitizer runs, then each fuzzer for 30 s. Usage: run-slow.sh BUILD BINARY…
+build=$1
+shift
+failed=0
+sh tests/run.sh --slow "$@" || failed=$((failed + 1))
+make --no-print-directory asan-test DEPS=no || failed=$((failed + 1))
+make --no-print-directory tsan-test DEPS=no || failed=$((failed + 1))
+make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-30}" DEPS=no || failed=$((failed + 1))
+echo "$((4 - failed)) passed, $failed failed"
+[ "$failed" = 0 ]
