@@ -72,11 +72,11 @@ struct plan_step {
   const uint32_t *inputs, *outputs; // value indices; PLAN_NO_INDEX: omitted
   uint32_t blocks[2];
   /* KERNEL */
-  const char *variant;       // variant text: `gemm_f32__mk_6x16__avx2{kc=256}`
+  const char *variant;       // variant text: `gemm_f32__mk_6x16__avx2{kc=256}`; "": the runtime takes the default for the shapes at hand
   uint32_t packing_revision;
   uint32_t packed_weight;    // index into weights, or PLAN_NO_INDEX
   uint32_t packed_input;     // which input it replaces
-  uint64_t workspace_offset, workspace_bytes; // in the arena, at the largest shapes
+  uint64_t workspace_offset, workspace_bytes; // in the arena, at the largest shapes; block 0 only: others get theirs from the runtime
   /* for inspect, not needed to run */
   const char *problem;
   double estimated_ns;       // cost model
@@ -130,10 +130,11 @@ struct engine {
   const char *build;             // tunefarm version that linked it
   const char *options;           // canonical text of the build options that matter
   struct digest lock_digest;     // of the decisions, as a lock file would pin them
+  struct digest digest;          // of the file's content (header digest); set by writing and reading
   int weight_count, section_count;
   struct engine_weight *weights;
   struct engine_section *sections;
-  void *map; // reader: what keeps the bytes alive
+  void *map; // reader: what keeps the bytes alive (struct file_map *, NULL when they are the caller's)
 };
 
 #endif
