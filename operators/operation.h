@@ -27,6 +27,9 @@ struct operation_scalars {
   float params[OPERATION_MAX_SCALARS];      // of a map
   float epsilon, scale;                     // of a norm; of attention (0: 1/sqrt(d))
 };
-enum farm_status operation_scalars(const struct operation *operation, struct operation_scalars *out);
+/* `input_count` as the node has it: an optional bias is a step of the epilogue. */
+enum farm_status operation_scalars(const struct operation *operation, int input_count, struct operation_scalars *out);
+/* For a problem that came as text: epilogue_default_params, params[i] = 0.25 + 0.125 i, epsilon 1e-5, scale 0. */
+void operation_scalars_default(const struct problem *problem, struct operation_scalars *out);
 
 #endif

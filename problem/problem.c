@@ -84,9 +84,9 @@ _Static_assert(3 + EPILOGUE_MAX <= PROBLEM_MAX_OPERANDS, "an epilogue's operands
 static int64_t output_extent(int64_t in, int64_t window, int64_t stride, int64_t pad, int64_t dil, bool ceil, int64_t pad_before) {
   int64_t room = in + pad - ((window - 1) * dil + 1);
   if (room < 0) return 0;
-  int64_t out = (ceil ? (room + stride - 1) / stride : room / stride) + 1;
-  if (ceil && (out - 1) * stride >= in + pad_before) out--; // the last window would start in the padding behind the data
-  return out;
+  int64_t out = room / stride + 1;
+  bool partial = ceil && room % stride && out * stride < in + pad_before; // one more, that starts in the data or before it
+  return out + partial;
 }
 
 void problem_output_hw(const struct problem *problem, int64_t *out_h, int64_t *out_w) {
