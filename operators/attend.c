@@ -19,6 +19,7 @@ static double *heads_at(const struct heads *heads, int64_t b, int64_t h, int64_t
 }
 
 void heads_copy(const struct heads *to, int64_t first, const struct heads *from, int64_t batch, int64_t heads, int64_t len, int64_t dim) {
+  if (heads == 0 || len == 0 || dim == 0) return;
   for (int64_t b = 0; b < batch; b++)
     for (int64_t h = 0; h < heads; h++)
       for (int64_t s = 0; s < len; s++) memcpy(heads_at(to, b, h, first + s), heads_at(from, b, h, s), (size_t)dim * sizeof(double));
@@ -67,6 +68,7 @@ static void attend_row(const struct attend *a, int64_t b, int64_t h, int64_t i, 
 
 enum farm_status attend_run(const struct attend *a, struct arena *scratch) {
   double *scores = NULL;
+  if (a->q_heads == 0 || a->q_len == 0 || (a->v_dim == 0 && !a->probe)) return FARM_OK;
   TRY(nn_alloc(scratch, a->kv_len, sizeof *scores, &scores));
   for (int64_t b = 0; b < a->batch; b++)
     for (int64_t h = 0; h < a->q_heads; h++)
@@ -85,6 +87,7 @@ static void rotary_turn(const struct rotary *r, double *x, int64_t row) {
 }
 
 void rotary_apply(const struct rotary *r, const struct heads *heads, int64_t batch, int64_t count, int64_t len) {
+  if (count == 0 || len == 0) return;
   for (int64_t b = 0; b < batch; b++)
     for (int64_t h = 0; h < count; h++)
       for (int64_t s = 0; s < len; s++) rotary_turn(r, heads_at(heads, b, h, s), r->positions[b * len + s]);

@@ -157,7 +157,9 @@ static enum farm_status hidden_of(const struct shape_call *call, const struct pl
   FAIL_IF(hidden != DIM_UNKNOWN && (hidden < 1 || hidden > INT32_MAX), FARM_INVALID, "hidden_size is %lld", (long long)hidden);
   FAIL_IF(rows >= 0 && rows % plan->kind->gates, FARM_INVALID, "W has %lld rows for %d gates", (long long)rows, plan->kind->gates);
   TRY(nn_dim_merge(hidden, rows >= 0 ? rows / plan->kind->gates : DIM_UNKNOWN, &hidden));
-  return nn_dim_merge(hidden, nn_dim(call, R, 2), out);
+  TRY(nn_dim_merge(hidden, nn_dim(call, R, 2), out));
+  FAIL_IF(*out == 0, FARM_INVALID, "the hidden size is 0");
+  return FARM_OK;
 }
 
 static enum farm_status rnn_check(const struct shape_call *call, const struct plan *plan, int64_t len, int64_t batch, int64_t hidden) {
