@@ -54,6 +54,7 @@ struct tactic {
   const char *source;           // family whose source digest goes into keys (kernels/sources.mk)
   int packing_revision;         // of what `pack` writes; an engine names it
   int packed_operand;           // index of the operand that `pack` replaces when it is constant; -1 none
+  const void *detail;           // of the tactic's own family (a register tile, …)
   struct tactic_param params[TACTIC_MAX_PARAMS]; // ends at the first without a name
   bool (*applicable)(const struct problem *problem);
   bool (*legal)(const struct problem *problem, const struct variant *variant); // of these parameters; NULL: all
@@ -74,6 +75,7 @@ int catalogue_variants(const struct problem *problem, const struct device_class 
 struct variant catalogue_default(const struct problem *problem, const struct device_class *device_class, enum tactic_layout layout,
                                  int threads);
 const struct tactic *catalogue_find(const char *id); // NULL: this build has none
+int tactic_param_count(const struct tactic *tactic);
 const struct tactic *const *catalogue_tactics(int *out_count);
 bool variant_legal(const struct problem *problem, const struct variant *variant); // applicable, legal, known values
 void variant_print(const struct variant *variant, char out[VARIANT_TEXT_MAX]);
@@ -88,8 +90,12 @@ const char *catalogue_digest(void);                            // over all ids a
 /* Largest allowed absolute error of one output element against the reference, given the scale of the sums that made it:
  * from types, accumulation length and depth of the epilogue. One function for tests and workers. */
 double problem_tolerance(const struct problem *problem, double magnitude);
+/* That scale for operands whose elements are at most 1 in size (what kernel-check.h makes): a bound on the sum of the products'
+ * sizes, through the epilogue. */
+double problem_magnitude(const struct problem *problem);
 
-/* The CPU of this process: instruction set by CPUID, capped by TUNEFARM_ISA; caches from sysfs or CPUID. */
+/* The CPU of this process: instruction set by CPUID and what the system saves on a context switch, capped by TUNEFARM_ISA; caches from
+ * CPUID, else sysfs. FARM_USAGE when TUNEFARM_ISA names no instruction set. */
 enum farm_status cpu_device_class(struct device_class *out);
 
 #endif
