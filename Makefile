@@ -24,7 +24,7 @@ ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-ve
 # MODULES in the order of the story; NAME_DIR, NAME_DEPS (direct), NAME_LIBS come from the module.mk files.
 MODULES :=
 include base/module.mk problem/module.mk operators/module.mk kernels/module.mk tactic-cache/module.mk optimizer/module.mk \
-        cluster/module.mk coordinator/module.mk worker/module.mk engine/module.mk cli/module.mk
+        cluster/module.mk synth/module.mk coordinator/module.mk worker/module.mk engine/module.mk cli/module.mk
 
 sources = $(filter-out %-test.c %-fuzz.c %-main.c,$(shell find $($(1)_DIR) -name '*.c' | LC_ALL=C sort))
 tests   = $(shell find $($(1)_DIR) -name '*-test.c' | LC_ALL=C sort)

@@ -1,0 +1,3 @@
+MODULES += synth
+synth_DIR := synth
+synth_DEPS := optimizer problem base
