@@ -174,7 +174,11 @@ static enum farm_status get_payload(struct bytes_reader *in, struct arena *arena
 }
 
 static enum farm_status open_envelope(const void *data, size_t length, struct bytes_reader *out_key, struct bytes_reader *out_payload) {
-  struct bytes_reader in = bytes_reader_of(data, length);
+  FAIL_IF(length < DIGEST_BYTES, FARM_INVALID, "record: cut short");
+  size_t covered = length - DIGEST_BYTES;
+  struct digest digest = digest_of(data, covered);
+  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID, "record: checksum does not match");
+  struct bytes_reader in = bytes_reader_of(data, covered);
   const uint8_t *found = bytes_get(&in, sizeof magic);
   FAIL_IF(!found || memcmp(found, magic, sizeof magic) != 0, FARM_INVALID, "record: not a record");
   uint16_t version = bytes_get_u16(&in), content = bytes_get_u16(&in);
@@ -183,11 +187,7 @@ static enum farm_status open_envelope(const void *data, size_t length, struct by
   size_t key_length, payload_length;
   const uint8_t *key = bytes_get_blob(&in, &key_length);
   const uint8_t *payload = bytes_get_blob(&in, &payload_length);
-  size_t covered = in.at;
-  const uint8_t *checksum = bytes_get(&in, DIGEST_BYTES);
   FAIL_IF(!bytes_reader_finished(&in), FARM_INVALID, "record: cut short or too long");
-  struct digest digest = digest_of(data, covered);
-  FAIL_IF(memcmp(checksum, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID, "record: checksum does not match");
   *out_key = bytes_reader_of(key, key_length);
   *out_payload = bytes_reader_of(payload, payload_length);
   return FARM_OK;

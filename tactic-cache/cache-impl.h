@@ -1,0 +1,22 @@
+/* What the cache's files share. */
+#ifndef TACTIC_CACHE_CACHE_IMPL_H
+#define TACTIC_CACHE_CACHE_IMPL_H
+
+#include "cache.h"
+
+enum cache_table { TABLE_RECORDS, TABLE_QUARANTINE, TABLE_HISTORY, TABLE_STATS, TABLE_META, TABLE_COUNT };
+enum { HISTORY_MOST = 16, HISTORY_KEY_BYTES = DIGEST_BYTES + 16 };
+
+struct cache {
+  struct store *store;
+  struct cache_options options;
+  char *folder; // of the environment
+  struct cache_counters counters, written;
+};
+
+static inline struct store_bytes bytes_of_digest(const struct digest *digest) { return (struct store_bytes){digest->bytes, DIGEST_BYTES}; }
+enum farm_status cache_open_store(struct cache *cache);
+/* The total number of samples of a record. */
+uint64_t cache_samples(const struct record *record);
+
+#endif
