@@ -8,7 +8,8 @@
 
 /* How many inputs must be there. */
 static int needed_count(const struct operator_row *row) {
-  return *row->domain || strcmp(row->name, "Resize") == 0 ? 0 : row->min_inputs;
+  bool looks_itself = *row->domain || strcmp(row->name, "Resize") == 0 || strcmp(row->name, "Scan") == 0;
+  return looks_itself ? 0 : row->min_inputs;
 }
 
 enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count, int output_count) {
