@@ -147,6 +147,11 @@ static void broadcast_copy(const struct tensor *in, struct tensor *out) {
   elements_move(dtype_bits(out->dtype), &nest, out->data, in->data);
 }
 
+static enum farm_status variadic_shape(struct shape_call *call) {
+  for (int i = 0; i < call->input_count; i++) FAIL_IF(!call->inputs[i], FARM_INVALID, "input %d is missing", i);
+  return shape_broadcast_all(call);
+}
+
 static enum farm_status variadic_run(struct reference_call *call, const struct binary *binary) {
   TRY(reference_output(call, 0));
   struct tensor *out = call->outputs[0];
@@ -182,7 +187,7 @@ static enum farm_status prelu_shape(struct shape_call *call) {
 #define ROW(name, since, id) {"", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_all, id##_reference}
 #define COMPARE(name, since, id) {"", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_bool, id##_reference}
 #define MANY(name, since, id)                                                                                                    \
-  {"", name, since, 1, -1, 1, 1, OPERATOR_ELEMENTWISE | OPERATOR_VARIADIC, 0, shape_broadcast_all, id##_reference}
+  {"", name, since, 1, -1, 1, 1, OPERATOR_ELEMENTWISE | OPERATOR_VARIADIC, 0, variadic_shape, id##_reference}
 #define PRELU(since) {"", "PRelu", since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, prelu_shape, prelu_reference}
 #define ARITHMETIC(name, id) ROW(name, 7, id), ROW(name, 13, id), ROW(name, 14, id)
 

@@ -14,7 +14,8 @@ static enum farm_status concat_shape(struct shape_call *call) {
   int axis = -1;
   int64_t total = 0;
   for (int i = 0; i < call->input_count; i++) {
-    struct tensor in = call->inputs[i] ? call->inputs[i]->type : (struct tensor){.rank = -1};
+    FAIL_IF(!call->inputs[i], FARM_INVALID, "input %d is missing", i);
+    struct tensor in = call->inputs[i]->type;
     if (!out.dtype) out.dtype = in.dtype;
     if (in.rank < 0) {
       total = DIM_UNKNOWN;
@@ -52,12 +53,12 @@ static enum farm_status concat_reference(struct reference_call *call) {
 
 /* `given` are the sizes when there is a list (count >= 0). `dim` is negative when unknown; sizes may then be unknown too. */
 static enum farm_status split_sizes(const int64_t *given, int count, int parts, int64_t dim, int64_t *out_sizes) {
-  int64_t sum = 0, each = dim < 0 ? DIM_UNKNOWN : (dim + parts - 1) / parts;
+  int64_t sum = 0, each = dim / parts + (dim % parts != 0), left = dim;
   FAIL_IF(count >= 0 && count != parts, FARM_INVALID, "split has %d elements for %d outputs", count, parts);
   for (int i = 0; i < parts; i++) {
     if (count >= 0) out_sizes[i] = given[i];
     else if (dim < 0) out_sizes[i] = parts == 1 ? dim : DIM_UNKNOWN;
-    else out_sizes[i] = each * i >= dim ? 0 : each * (i + 1) > dim ? dim - each * i : each;
+    else left -= out_sizes[i] = left < each ? left : each;
     FAIL_IF(count >= 0 && (given[i] < 0 || __builtin_add_overflow(sum, given[i], &sum)), FARM_INVALID, "split element %d is %lld", i,
             (long long)given[i]);
   }

@@ -47,6 +47,7 @@ static enum farm_status constant_of_shape_shape(struct shape_call *call) {
   FAIL_IF(value && tensor_elems(value) != 1, FARM_INVALID, "the value of ConstantOfShape must have one element");
   int64_t dims[SHAPE_MAX_KNOWN];
   int rank = -1;
+  TRY(shape_refuse_negative(call, 0));
   enum dtype type = value ? value->dtype : DTYPE_F32;
   if (!shape_content_dims(shape_input(call, 0), dims, SHAPE_MAX_KNOWN, &rank)) rank = -1;
   TRY(shape_set(call, 0, type, rank, dims));

@@ -37,6 +37,7 @@ static enum farm_status tile_shape(struct shape_call *call) {
   const struct tensor *in = &call->inputs[0]->type;
   int64_t repeats[TENSOR_MAX_RANK], dims[TENSOR_MAX_RANK];
   int count;
+  TRY(shape_refuse_negative(call, 1));
   if (!shape_content_dims(shape_input(call, 1), repeats, TENSOR_MAX_RANK, &count) || in->rank < 0)
     return shape_set(call, 0, in->dtype, in->rank, NULL);
   FAIL_IF(count != in->rank, FARM_INVALID, "%d repeats for rank %d", count, in->rank);

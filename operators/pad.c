@@ -21,6 +21,8 @@ static enum farm_status pad_mode(const struct attrs *attrs, enum pad_mode *out_m
   return status_set(FARM_INVALID, "mode %s is not known", name);
 }
 
+static const int64_t MOST_PAD = (int64_t)1 << 48;
+
 struct pads {
   int64_t before[TENSOR_MAX_RANK], after[TENSOR_MAX_RANK];
 };
@@ -33,6 +35,8 @@ static enum farm_status pads_expand(const int64_t *list, int count, const int64_
   for (int i = 0; i < padded; i++) {
     int axis = i;
     if (axis_count >= 0) TRY(shape_axis(axes[i], rank, &axis));
+    FAIL_IF(list[i] > MOST_PAD || list[i] < -MOST_PAD || list[padded + i] > MOST_PAD || list[padded + i] < -MOST_PAD, FARM_INVALID,
+            "axis %d is padded by %lld and %lld", axis, (long long)list[i], (long long)list[padded + i]);
     out->before[axis] = list[i];
     out->after[axis] = list[padded + i];
   }
@@ -151,6 +155,7 @@ static enum farm_status crop_shape(struct shape_call *call) {
   const struct tensor *in = &call->inputs[0]->type;
   int64_t axes[TENSOR_MAX_RANK], wanted[TENSOR_MAX_RANK], dims[TENSOR_MAX_RANK];
   int count = attr_ints(call->attrs, "axes", axes, TENSOR_MAX_RANK), wanted_count;
+  TRY(shape_refuse_negative(call, 1));
   if (in->rank < 0) return shape_set(call, 0, in->dtype, -1, NULL);
   FAIL_IF(count > in->rank, FARM_INVALID, "%d axes for rank %d", count, in->rank);
   if (!shape_content_dims(shape_input(call, 1), wanted, TENSOR_MAX_RANK, &wanted_count)) return shape_set(call, 0, in->dtype, in->rank, NULL);

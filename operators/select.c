@@ -8,8 +8,9 @@
 static enum farm_status where_shape(struct shape_call *call) {
   struct tensor type;
   TRY(shape_broadcast_inputs(call, 0, 3, &type));
-  enum dtype dtype = shape_input_dtype(call, 1);
-  TRY(shape_set(call, 0, dtype ? dtype : shape_input_dtype(call, 2), type.rank, type.dims));
+  enum dtype dtype = shape_input_dtype(call, 1), other = shape_input_dtype(call, 2);
+  FAIL_IF(dtype && other && dtype != other, FARM_INVALID, "%s or %s is no choice", dtype_name(dtype), dtype_name(other));
+  TRY(shape_set(call, 0, dtype ? dtype : other, type.rank, type.dims));
   return shape_content_move(call, 1u << 1 | 1u << 2);
 }
 

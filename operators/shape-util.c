@@ -232,6 +232,15 @@ bool shape_content_dims(const struct shape_info *info, int64_t *out_dims, int mo
   return true;
 }
 
+enum farm_status shape_refuse_negative(const struct shape_call *call, int input) {
+  struct shape_content content;
+  bool known = shape_content(shape_input(call, input), &content);
+  for (int i = 0; known && i < content.count; i++)
+    FAIL_IF(!content.symbolic[i] && content.value[i] < 0, FARM_INVALID, "element %d of input %d is %lld", i, input,
+            (long long)content.value[i]);
+  return FARM_OK;
+}
+
 /* ---- the usual shape functions ---- */
 
 static enum farm_status require_numbers(const struct shape_call *call) {

@@ -51,6 +51,9 @@ enum farm_status shape_ints(const struct shape_call *call, const char *attr, int
  * also set from the input's shape when only the number of elements is known (dims then DIM_UNKNOWN). */
 bool shape_content_dims(const struct shape_info *info, int64_t *out_dims, int most, int *out_rank);
 
+/* FARM_INVALID when one of the known contents is a negative number. */
+enum farm_status shape_refuse_negative(const struct shape_call *call, int input);
+
 /* Call at the end of a shape function, with outputs described: runs the row's own reference on the contents when they are
  * known and few. `move` is for operators that move elements of the inputs in `data_inputs` (bit mask) and never compute on
  * them: symbols travel along; the other inputs must be numbers. `compute` is for elementwise integer arithmetic: an element

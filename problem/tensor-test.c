@@ -14,6 +14,8 @@ TEST(tensor_sizes_are_checked, "") {
   CHECK(tensor_alloc(&t) == FARM_INVALID);
   t.dims[1] = 0;
   CHECK(tensor_elems(&t) == 0);
+  t = (struct tensor){.dtype = DTYPE_F32, .rank = 3, .dims = {INT64_MAX / 2, 0, 4}};
+  CHECK(tensor_elems(&t) == -1);
   struct tensor scalar = {.dtype = DTYPE_F32};
   CHECK(tensor_elems(&scalar) == 1);
   scalar.rank = -1;

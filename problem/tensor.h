@@ -19,7 +19,8 @@ struct tensor {
   void *data; // NULL in a mere description, and for zero elements; 64-byte aligned when the runtime made it
 };
 
-/* Number of elements; -1 when a dim is negative or the product overflows int64. A scalar has 1. */
+/* Number of elements; -1 when a dim is negative or the product overflows int64 (also that of the dims beside a 0, so that any
+ * product of dims of an accepted tensor is a number). A scalar has 1. */
 int64_t tensor_elems(const struct tensor *tensor);
 /* Bytes; SIZE_MAX when unknown or overflowing. */
 size_t tensor_bytes(const struct tensor *tensor);
