@@ -1,5 +1,5 @@
 /* Every architecture is written the same each time, imports, and its shapes come out as they should (a length that went through a slice of
- * a table of positions is unknown until run time).
+ * a table of positions is unknown until run time). */
 #include "synth.h"
 
 #include "../base/digest.h"
