@@ -32,7 +32,7 @@ struct tensor *probe_add(struct probe *probe, enum dtype dtype, int rank, const 
  * Says how many variants there were; none when the tactic does not apply or this CPU cannot run it. */
 int probe_check(struct probe *probe, const struct tactic *tactic, double absolute, double relative);
 bool probe_isa_here(enum isa isa);
-/* Median nanoseconds of one run of the tactic's best variant (by time), one thread; prints it with the rate. */
+/* Least nanoseconds of one run of the tactic's best variant, one thread; prints it with the rate. */
 double probe_time(struct probe *probe, const struct tactic *tactic, double work, const char *unit);
 
 #endif

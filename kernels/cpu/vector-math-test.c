@@ -25,8 +25,10 @@ static float float_of(uint32_t bits) {
   return x;
 }
 
-/* Distance in units of the last place of the right result, at least those of the denormals. */
-static double ulps(float got, double want) {
+/* Distance in units of the last place of the right result, at least those of the denormals. Results below `least` are as good as
+ * it. */
+static double ulps_above(double least, float got, double want) {
+  if (fabs(want) < least && fabs((double)got) < 2 * least) return 0;
   const float rounded = (float)want;
   if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INFINITY;
   if (got == rounded) return signbit(got) == signbit(rounded) || want != 0 ? 0 : INFINITY;
@@ -38,6 +40,8 @@ static double ulps(float got, double want) {
   return fabs((double)got - want) / pmath_ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24);
 }
 
+static double ulps(float got, double want) { return ulps_above(0, got, want); }
+
 static double ref_sigmoid(double x) { return 1 / (1 + pmath_exp(-x)); }
 static double ref_softplus(double x) { return x > 40 ? x : pmath_log1p(pmath_exp(x)); }
 static double ref_reciprocal(double x) { return 1 / x; }
@@ -48,20 +52,21 @@ static const struct unary {
   const char *name;
   double (*reference)(double);
   double bound; // ulps
+  double least; // results as small as this need not be told from it
 } unaries[] = {
-    {MAP_EXP, "exp", pmath_exp, 1},
-    {MAP_LOG, "log", pmath_log, 1},
-    {MAP_TANH, "tanh", pmath_tanh, 3},
-    {MAP_ERF, "erf", pmath_erf, 2},
-    {MAP_SIGMOID, "sigmoid", ref_sigmoid, 3},
-    {MAP_SOFTPLUS, "softplus", ref_softplus, 3},
-    {MAP_SIN, "sin", pmath_sin, 2},
-    {MAP_COS, "cos", pmath_cos, 2},
-    {MAP_FLOOR, "floor", pmath_floor, 0},
-    {MAP_CEIL, "ceil", pmath_ceil, 0},
-    {MAP_ROUND, "round", pmath_round_even, 0},
-    {MAP_SQRT, "sqrt", ref_sqrt, 0.5},
-    {MAP_RECIPROCAL, "reciprocal", ref_reciprocal, 0.5},
+    {MAP_EXP, "exp", pmath_exp, 1, 0},
+    {MAP_LOG, "log", pmath_log, 1, 0},
+    {MAP_TANH, "tanh", pmath_tanh, 3, 0},
+    {MAP_ERF, "erf", pmath_erf, 2, 0},
+    {MAP_SIGMOID, "sigmoid", ref_sigmoid, 3, 0x1p-126},
+    {MAP_SOFTPLUS, "softplus", ref_softplus, 3, 0},
+    {MAP_SIN, "sin", pmath_sin, 2, 0},
+    {MAP_COS, "cos", pmath_cos, 2, 0},
+    {MAP_FLOOR, "floor", pmath_floor, 0, 0},
+    {MAP_CEIL, "ceil", pmath_ceil, 0, 0},
+    {MAP_ROUND, "round", pmath_round_even, 0, 0},
+    {MAP_SQRT, "sqrt", ref_sqrt, 0.5, 0},
+    {MAP_RECIPROCAL, "reciprocal", ref_reciprocal, 0.5, 0},
 };
 
 static void run_unary(const struct map_loops *loops, enum map_op op, const float *x, float *out) {
@@ -77,7 +82,7 @@ static void check_unary(const struct unary *unary, const float *x, double worst[
     if (!loops_at(k)) continue;
     run_unary(loops_at(k), unary->op, x, got);
     for (int i = 0; i < CHUNK; i++) {
-      const double error = ulps(got[i], want[i]);
+      const double error = ulps_above(unary->least, got[i], want[i]);
       if (error > worst[k]) worst[k] = error, where[k] = x[i];
     }
   }
@@ -129,6 +134,35 @@ static void check_pow(const float *x, const float *y, double worst[4]) {
       if (error > worst[k]) worst[k] = error;
     }
   }
+}
+
+static double ref_gelu(double x) { return 0.5 * x * (1 + pmath_erf(x * 0.70710678118654752440)); }
+static double ref_gelu_tanh(double x) { return 0.5 * x * (1 + pmath_tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))); }
+static double ref_silu(double x) { return x / (1 + pmath_exp(-x)); }
+
+/* Activations: errors in units of the argument's last place, which bounds their size; finite arguments only. */
+TEST(vector_activations_err_by_few_ulps_of_x, "") {
+  static const struct unary activations[] = {
+      {MAP_GELU, "gelu", ref_gelu, 2, 0}, {MAP_GELU_TANH, "gelu_tanh", ref_gelu_tanh, 4, 0}, {MAP_SILU, "silu", ref_silu, 3, 0}};
+  float x[CHUNK], got[CHUNK];
+  for (int f = 0; f < 3; f++)
+    for (int k = 0; k < 4; k++) {
+      double worst = 0;
+      for (int block = -64; block < 64 && loops_at(k); block++) {
+        for (int i = 0; i < CHUNK; i++) x[i] = (float)(block * CHUNK + i) * 0x1p-12f;
+        if (block == 63)
+          for (int i = 0; i < CHUNK; i++) x[i] = float_of((uint32_t)i * 0x3fbfffu + (uint32_t)(i & 1) * 0x80000000u);
+        run_unary(loops_at(k), activations[f].op, x, got);
+        for (int i = 0; i < CHUNK; i++) {
+          if (!isfinite(x[i]) || fabsf(x[i]) < 0x1p-120f) continue;
+          const double error = fabs((double)got[i] - activations[f].reference((double)x[i])) / (fabs((double)x[i]) * 0x1p-24);
+          CHECK_MESSAGE(error <= activations[f].bound, "%s(%.9g) = %.9g: %.2f", activations[f].name, (double)x[i], (double)got[i],
+                        error);
+          if (error > worst) worst = error;
+        }
+      }
+      printf("%-10s set %d: max error %.3f ulps of x\n", activations[f].name, k, worst);
+    }
 }
 
 TEST(vector_pow_errs_by_an_ulp, "") {

@@ -126,19 +126,37 @@ VECTOR_INLINE vfloat vec_erf(vfloat x) {
   return vec_select(vec_abs(x) < vec_set(0.92f), near, vec_copy_sign(far, x));
 }
 
-/* From exp(-|x|), so that nothing overflows and small results keep their digits. */
-VECTOR_INLINE vfloat vec_sigmoid(vfloat x) {
+/* exp(-x), infinite from x < -88.4 on: for quotients 1 / (1 + e), where that is as good. */
+VECTOR_INLINE vfloat vec_exp_minus(vfloat x) {
   vint n;
-  const vfloat reduced = vec_exp_reduced(vec_max(vec_set(-105.0f), -vec_abs(x)), &n);
-  const vfloat e = vec_scale_by_power(reduced, n);
-  return vec_select(x < vec_set(0.0f), e, vec_set(1.0f)) / (1.0f + e);
+  const vfloat e = vec_exp_reduced(vec_min(vec_set(88.9f), vec_max(vec_set(-87.0f), -x)), &n);
+  return e * (vfloat)((n + 127) << 23);
 }
 
+VECTOR_INLINE vfloat vec_sigmoid(vfloat x) { return 1.0f / (1.0f + vec_exp_minus(x)); }
 VECTOR_INLINE vfloat vec_softplus(vfloat x) { return vec_max(vec_set(0.0f), x) + vec_log1p_positive(vec_exp(-vec_abs(x))); }
-VECTOR_INLINE vfloat vec_silu(vfloat x) { return x * vec_sigmoid(x); }
-VECTOR_INLINE vfloat vec_gelu(vfloat x) { return (0.5f * x) * (1.0f + vec_erf(x * 0x1.6a09e6p-1f)); }
+VECTOR_INLINE vfloat vec_silu(vfloat x) { return x / (1.0f + vec_exp_minus(x)); }
+
+/* max(x, 0) - |x|/2 erfc(|x| / sqrt 2): one polynomial, for log erfc, serves all x, and the left tail keeps its digits. */
+VECTOR_INLINE vfloat vec_gelu(vfloat x) {
+  const vfloat a = vec_min(vec_set(5.8f), vec_abs(x));
+  vfloat p = vec_set(0x1.260772p-22f);
+  p = p * a + -0x1.6bb194p-18f;
+  p = p * a + 0x1.769566p-15f;
+  p = p * a + -0x1.6c0214p-13f;
+  p = p * a + -0x1.1578eep-15f;
+  p = p * a + 0x1.3de960p-8f;
+  p = p * a + -0x1.29f79cp-5f;
+  p = p * a + -0x1.45f05cp-2f;
+  p = p * a + -0x1.988476p-1f;
+  vint n;
+  const vfloat e = vec_exp_reduced(p * a, &n);
+  const vfloat tail = vec_and(~(a == vec_set(5.8f)), e * (vfloat)((n + 127) << 23));
+  return vec_max(vec_set(0.0f), x) - (0.5f * a) * tail;
+}
 VECTOR_INLINE vfloat vec_gelu_tanh(vfloat x) { // x sigmoid(2 u), u as the tanh form has it
-  return x * vec_sigmoid(x * (0x1.988454p+0f + 0x1.2444f2p-4f * (x * x)));
+  const vfloat u = x * (0x1.988454p+0f + 0x1.2444f2p-4f * (x * x));
+  return x / (1.0f + vec_exp_minus(u));
 }
 VECTOR_INLINE vfloat vec_relu(vfloat x) { return vec_max(vec_set(0.0f), x); }                               // NaN passes
 VECTOR_INLINE vfloat vec_clip(vfloat x, vfloat low, vfloat high) { return vec_min(high, vec_max(low, x)); } // NaN passes
