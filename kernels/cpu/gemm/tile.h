@@ -2,13 +2,14 @@
  *
  * A tile computes mr x nr results whose sums stay in registers:
  *
- *            nr                    row i of A is reached through a pointer per position; a gemm has one position of depth k, a
- *        ┌────────┐ k              convolution one per window tap (r, s), of depth c: the pointer to that tap's pixel of output
- * row i, │ panel  │ │              or to zeros where the window hangs over the edge. ("The indirect convolution algorithm",
- *        └────────┘ ▼              Dukhan, arXiv 1907.02129.)
- *   ┌──┐ ┌────────┐
- * mr│A │ │ mr x nr│               B lies in panels [n/nr][k][nr], zero-filled to nr, or in place with a row stride.
- *   └──┘ └────────┘
+ *            nr
+ *        ┌────────┐ k     Row i of A is reached through one pointer per position. A gemm has one
+ *        │ panel  │ │     position, of depth k; a convolution has one per window tap (r, s), of
+ *        └────────┘ ▼     depth c, which points at that tap's pixel of output row i, or at zeros
+ *   ┌──┐ ┌────────┐       where the window hangs over the edge ("The indirect convolution
+ * mr│A │ │ mr x nr│       algorithm", Dukhan, arXiv 1907.02129). B lies in panels
+ *   └──┘ └────────┘       [n/nr][k][nr], zero-filled to nr, or in place with a row stride.
+ *
  * Tiles always compute all mr x nr: a short last tile repeats a row pointer and writes through a scratch tile (tile_emit), so
  * that nothing beyond the operands is read or written. tile.inc is the template, tiles-*.c its instances.
  */
