@@ -128,7 +128,7 @@ enum farm_status graph_infer(struct model *model);
 enum farm_status graph_infer_concrete(const struct model *model, const int64_t *symbol_values, struct tensor *out_types_by_id);
 
 /* Counts against the row, and that what must be there is there. Contrib operators have optional inputs before required ones, and
- * exporters leave out Resize's roi, Scan of opset 8 its lengths: the functions of those rows look for themselves. */
+ * exporters leave out Resize's roi, a Loop its count, a Scan of opset 8 its lengths: what runs those looks for itself. */
 enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count, int output_count);
 /* The executable specification: links, order, arity, single assignment, names, and types as a fresh inference finds them.
  * FARM_VERIFY_FAILED names what does not hold. */

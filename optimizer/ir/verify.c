@@ -8,8 +8,10 @@
 
 /* How many inputs must be there. */
 static int needed_count(const struct operator_row *row) {
-  bool looks_itself = *row->domain || strcmp(row->name, "Resize") == 0 || strcmp(row->name, "Scan") == 0;
-  return looks_itself ? 0 : row->min_inputs;
+  static const char *const looking[] = {"Loop", "Resize", "Scan"};
+  for (size_t i = 0; i < sizeof looking / sizeof *looking; i++)
+    if (strcmp(row->name, looking[i]) == 0) return 0;
+  return *row->domain ? 0 : row->min_inputs;
 }
 
 enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count, int output_count) {
