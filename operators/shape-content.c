@@ -39,7 +39,9 @@ static void content_unknown(struct shape_content *content, int64_t count) {
 static bool content_collect(struct content_call *c, const struct shape_call *call) {
   c->call = call;
   c->any_symbolic = false;
-  if (call->output_count < 1 || call->input_count > MOST_INPUTS || !call->row->reference) return false;
+  if (call->output_count < 1 || call->output_count > OPERATOR_MAX_OUTPUTS || call->input_count > MOST_INPUTS ||
+      !call->row->reference)
+    return false;
   c->out = call->outputs[0].type;
   if (!content_sized(&c->out)) return false;
   bool any_known = call->input_count == 0;
@@ -80,13 +82,13 @@ static bool content_run(struct content_call *c, enum run_mode mode, uint32_t dat
   }
   result.data = out_bytes;
   if (mode != RUN_AS_IT_IS) result.dtype = mode_type[mode];
-  struct tensor *outputs[1] = {&result};
+  struct tensor *outputs[OPERATOR_MAX_OUTPUTS] = {&result}; // only the first is wanted
   struct reference_call reference = {.row = c->call->row,
                                      .attrs = c->call->attrs,
                                      .opset = c->call->opset,
                                      .input_count = c->call->input_count,
                                      .inputs = pointers,
-                                     .output_count = 1,
+                                     .output_count = c->call->output_count,
                                      .outputs = outputs};
   if (c->call->row->reference(&reference) != FARM_OK || !tensor_shape_equal(&result, &c->out)) return false;
   dtype_load_i64_row(result.dtype, out_bytes, 0, tensor_elems(&result), out);
