@@ -56,7 +56,7 @@ enum farm_status external_open_by_walk(int folder, const char *location, int *ou
   char name[NAME_MAX + 1];
   for (const char *at = location; *at;) {
     size_t length = strcspn(at, "/");
-    bool last = at[length + strspn(at + length, "/")] == 0;
+    bool last = at[length] == 0;
     if (length > NAME_MAX) errno = ENAMETOOLONG;
     else memcpy(name, at, length);
     name[length > NAME_MAX ? 0 : length] = 0;

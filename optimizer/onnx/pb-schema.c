@@ -18,6 +18,8 @@ static enum farm_status list_extend(struct arena *arena, void *where, size_t mor
   struct list list;
   memcpy(&list, where, sizeof list);
   FAIL_IF(more > (size_t)(INT_MAX / 2 - list.count), FARM_INVALID, "a repeated field has too many items");
+  *out_items = NULL;
+  if (!more) return FARM_OK;
   size_t need = (size_t)list.count + more;
   if (need > (size_t)list.capacity) {
     size_t capacity = (size_t)list.capacity * 2;
