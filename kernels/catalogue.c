@@ -15,14 +15,30 @@
 #include "kernels.inc"
 #undef X
 
-static const struct tactic *const tactics[] = {
+enum {
+#define X(symbol) COUNT_##symbol,
+#include "kernels.inc"
+#undef X
+  LISTED,
+  MOST_ADDED = 64
+};
+
+static const struct tactic *tactics[LISTED + MOST_ADDED] = {
 #define X(symbol) &symbol,
 #include "kernels.inc"
 #undef X
 };
+static int tactic_count = LISTED;
+
+enum farm_status catalogue_add(const struct tactic *tactic) {
+  FAIL_IF(catalogue_find(tactic->id), FARM_USAGE, "a tactic of the id %s is there already", tactic->id);
+  FAIL_IF(tactic_count == LISTED + MOST_ADDED, FARM_NO_SPACE, "more than %d tactics were added", MOST_ADDED);
+  tactics[tactic_count++] = tactic;
+  return FARM_OK;
+}
 
 const struct tactic *const *catalogue_tactics(int *out_count) {
-  *out_count = (int)(sizeof tactics / sizeof *tactics);
+  *out_count = tactic_count;
   return tactics;
 }
 

@@ -77,6 +77,9 @@ struct variant catalogue_default(const struct problem *problem, const struct dev
 const struct tactic *catalogue_find(const char *id); // NULL: this build has none
 int tactic_param_count(const struct tactic *tactic);
 const struct tactic *const *catalogue_tactics(int *out_count);
+/* Adds a tactic from outside this build (a plug-in, a test) behind all others; before any thread uses the catalogue. The tactic must
+ * live as long as the process. FARM_USAGE: its id is taken. */
+enum farm_status catalogue_add(const struct tactic *tactic);
 bool variant_legal(const struct problem *problem, const struct variant *variant); // applicable, legal, known values
 void variant_print(const struct variant *variant, char out[VARIANT_TEXT_MAX]);
 /* FARM_NOT_FOUND: unknown tactic (another build's); FARM_INVALID: malformed or unknown parameter. */

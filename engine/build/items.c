@@ -62,7 +62,7 @@ static enum farm_status variants_rank(struct collector *c, const struct problem 
 static enum farm_status problem_add(void *context, const struct problem *problem, const char *text, const struct node *node) {
   struct collector *c = context;
   (void)node;
-  if (problem->kind == PROBLEM_OP && catalogue_variants(problem, c->device_class, LAYOUT_ANY, c->found, MOST_VARIANTS) < 2) return FARM_OK; // no choice
+  if (problem->kind == PROBLEM_OP) return FARM_OK; // its operands cannot be made from its text: the cost model decides
   char *key = malloc(strlen(text) + strlen(c->class_text) + 32);
   FAIL_IF(!key, FARM_NO_MEMORY, "out of memory for a key");
   item_key(text, c->class_text, c->threads, key, strlen(text) + strlen(c->class_text) + 32);

@@ -1,0 +1,56 @@
+/* See child-process.h. Between fork and exec only what is safe there; the child leads a process group of its own. */
+#include "child-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum farm_status child_process_start(const char *const *argv, struct child_process *out_child) {
+  int ends[2];
+  FAIL_IF(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0, FARM_FAILURE, "no socket for a measuring child: %s", strerror(errno));
+  pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (ends[1] == 3 ? fcntl(3, F_SETFD, 0) >= 0 : dup2(ends[1], 3) == 3) execv(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(127);
+  }
+  close(ends[1]);
+  if (pid < 0) {
+    close(ends[0]);
+    return status_set(FARM_FAILURE, "cannot start a measuring child: %s", strerror(errno));
+  }
+  setpgid(pid, pid);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  *out_child = (struct child_process){pid, ends[0]};
+  return FARM_OK;
+}
+
+void child_process_end(struct child_process *child, int *out_wait_status) {
+  *out_wait_status = -1;
+  if (!child->pid) return;
+  int status;
+  for (int i = 0; i < 100; i++) { // it closed its socket: give it a moment to end by itself, so that we learn how
+    pid_t got = waitpid(child->pid, &status, WNOHANG);
+    if (got == child->pid) *out_wait_status = status;
+    if (got != 0) break;
+    char byte;
+    if (recv(child->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) break; // still open: it is to be killed
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+  }
+  kill(-child->pid, SIGKILL);
+  if (*out_wait_status == -1) {
+    kill(child->pid, SIGKILL);
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {}
+  }
+  close(child->fd);
+  *child = (struct child_process){0, -1};
+}

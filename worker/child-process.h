@@ -1,0 +1,18 @@
+/* Starting and ending a measuring child. */
+#ifndef WORKER_CHILD_PROCESS_H
+#define WORKER_CHILD_PROCESS_H
+
+#include "../base/status.h"
+
+#include <sys/types.h>
+
+struct child_process {
+  pid_t pid; // 0: none
+  int fd;
+};
+
+enum farm_status child_process_start(const char *const *argv, struct child_process *out_child); // its end of the socket is descriptor 3
+/* Kills its process group, waits; *out_wait_status as of waitpid when it had ended by itself, else -1. */
+void child_process_end(struct child_process *child, int *out_wait_status);
+
+#endif

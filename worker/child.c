@@ -1,0 +1,152 @@
+/* See child.h. Everything a kernel could ruin is in here; what it says goes out as it lands. */
+#include "child.h"
+
+#include "child-protocol.h"
+#include "measure.h"
+
+#include "../base/log.h"
+#include "../cluster/wire/messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <signal.h>
+
+struct child {
+  int fd;
+  cpu_set_t cores;
+  struct thread_pool *pool; // of the last job's size
+  struct kernel_case *kernel_case;
+  struct arena case_arena;  // problem of the case
+  struct problem problem;
+  char *case_text;
+  const struct wire_job *job; // current
+  struct arena arena;         // of the current job
+};
+
+/* ---- signs of life ---- */
+
+static void running_send(void *context, int variant, double allowed) {
+  struct child *child = context;
+  struct bytes_writer body = {0};
+  bytes_put_u32(&body, (uint32_t)variant);
+  bytes_put_f64(&body, allowed);
+  if (!body.failed) child_frame_send(child->fd, CHILD_RUNNING, body.data, body.length);
+  bytes_writer_free(&body);
+}
+
+static enum farm_status entry_send(void *context, int variant, const struct record_entry *entry) {
+  struct child *child = context;
+  struct record_entry copy = *entry;
+  struct record record = {.kind = RECORD_SCREEN, .problem = child->job->problem, .device_class = child->job->device_class, .policy = child->job->policy,
+                          .threads = child->job->threads, .device = "", .build = "", .clocks = "", .entry_count = 1, .entries = &copy};
+  struct bytes_writer body = {0};
+  bytes_put_u32(&body, (uint32_t)variant);
+  bytes_put_u32(&body, entry->finalist);
+  bytes_put_u32(&body, entry->rank);
+  copy.finalist = false; // a screen record has none; the parent puts them back into the final
+  copy.rank = UINT32_MAX;
+  enum farm_status status = record_encode(&record, &body);
+  if (status == FARM_OK) status = body.failed ? status_set(FARM_NO_MEMORY, "out of memory for a record") : child_frame_send(child->fd, CHILD_ENTRY, body.data, body.length);
+  bytes_writer_free(&body);
+  return status;
+}
+
+static enum farm_status done_send(struct child *child, enum farm_status status) {
+  struct bytes_writer body = {0};
+  bytes_put_string(&body, status_name(status));
+  bytes_put_string(&body, status == FARM_OK ? "" : status_message());
+  enum farm_status sent = body.failed ? FARM_NO_MEMORY : child_frame_send(child->fd, CHILD_DONE, body.data, body.length);
+  bytes_writer_free(&body);
+  return sent;
+}
+
+/* ---- a job ---- */
+
+static void case_drop(struct child *child) {
+  kernel_case_free(&child->kernel_case);
+  arena_free(&child->case_arena);
+  free(child->case_text);
+  child->case_text = NULL;
+}
+
+/* Operands and expected results of the last problem are kept: the final follows the screens. */
+static enum farm_status case_prepare(struct child *child) {
+  if (child->case_text && strcmp(child->case_text, child->job->problem) == 0) return FARM_OK;
+  case_drop(child);
+  TRY(problem_parse(child->job->problem, &child->case_arena, &child->problem));
+  TRY(kernel_case_make(&child->problem, &child->kernel_case));
+  child->case_text = strdup(child->job->problem);
+  FAIL_IF(!child->case_text, FARM_NO_MEMORY, "out of memory for a problem");
+  return FARM_OK;
+}
+
+static enum farm_status pool_prepare(struct child *child) {
+  if (child->pool && thread_pool_size(child->pool) == (int)child->job->threads) return FARM_OK;
+  thread_pool_destroy(&child->pool);
+  return thread_pool_create((int)child->job->threads, &child->pool);
+}
+
+static enum farm_status variants_read(struct child *child, struct measure_job *job) {
+  const struct wire_job *wire = child->job;
+  struct variant *variants = arena_alloc_array(&child->arena, wire->variants_count, sizeof *variants);
+  const char **texts = arena_alloc_array(&child->arena, wire->variants_count, sizeof *texts);
+  const char **sources = arena_alloc_array(&child->arena, wire->variants_count, sizeof *sources);
+  FAIL_IF(!variants || !texts || !sources, FARM_NO_MEMORY, "out of memory for %u variants", wire->variants_count);
+  for (uint32_t i = 0; i < wire->variants_count; i++) {
+    texts[i] = wire->variants[i].text;
+    sources[i] = wire->variants[i].source;
+    TRY(variant_parse(texts[i], &variants[i]));
+    FAIL_IF(!variant_legal(&child->problem, &variants[i]), FARM_INVALID, "%s does not apply to %s", texts[i], wire->problem);
+  }
+  *job = (struct measure_job){.problem = &child->problem, .variants = variants, .texts = texts, .sources = sources, .variant_count = (int)wire->variants_count,
+                              .default_index = (int)wire->default_index, .threads = (int)wire->threads, .estimated_ns = wire->estimated_ns, .cores = &child->cores};
+  return measure_policy_parse(wire->policy, &job->policy);
+}
+
+static enum farm_status job_run(struct child *child, const uint8_t *body, size_t length) {
+  struct wire_message message;
+  struct measure_job job;
+  const struct measure_events events = {child, running_send, entry_send};
+  TRY(wire_decode(body, length, &child->arena, &message));
+  FAIL_IF(message.type != WIRE_JOB || message.job.variants_count == 0 || message.job.threads == 0, FARM_INVALID, "not a measuring job");
+  child->job = &message.job;
+  TRY(case_prepare(child));
+  TRY(pool_prepare(child));
+  TRY(variants_read(child, &job));
+  if (message.job.kind == WIRE_JOB_SCREEN) return measure_screen(child->kernel_case, &job, child->pool, &events);
+  FAIL_IF(message.job.kind != WIRE_JOB_FINAL, FARM_INVALID, "a job of kind %d", message.job.kind);
+  return measure_final(child->kernel_case, &job, child->pool, &events);
+}
+
+int measuring_child_main(int fd, const char *cores) {
+  struct child child = {.fd = fd};
+  struct child_reader reader = {0};
+  prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody measures for a dead worker
+  enum farm_status status = cores_parse(cores, &child.cores);
+  if (status == FARM_OK) status = cores_bind(&child.cores);
+  int exit_code = 0;
+  while (status == FARM_OK) {
+    struct child_frame frame;
+    if (!child_reader_next(&reader, &frame, &status)) {
+      if (status == FARM_OK) status = child_reader_fill(&reader, fd);
+      continue;
+    }
+    if (frame.type != CHILD_JOB) {
+      status = status_set(FARM_INVALID, "a frame of type %d from the worker", frame.type);
+      continue;
+    }
+    enum farm_status result = job_run(&child, frame.body, frame.length);
+    if (result == FARM_WORKER_LOST) _Exit(CHILD_EXIT_HEAP); // frees nothing: the heap is not to be touched
+    status = done_send(&child, result);
+    arena_free(&child.arena);
+  }
+  if (status != FARM_WORKER_LOST) {
+    log_error("measuring child: %s", status_message());
+    exit_code = 1;
+  }
+  case_drop(&child);
+  thread_pool_destroy(&child.pool);
+  child_reader_free(&reader);
+  return exit_code;
+}

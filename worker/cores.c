@@ -1,0 +1,91 @@
+/* See cores.h. Lock files are $TUNEFARM_LOCKS/core-N, by default below /tmp/tunefarm-cores: machine-wide, not per user. */
+#include "cores.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum farm_status cores_parse(const char *text, cpu_set_t *out_cores) {
+  cpu_set_t allowed, cores;
+  CPU_ZERO(&cores);
+  FAIL_IF(sched_getaffinity(0, sizeof allowed, &allowed) != 0, FARM_FAILURE, "no affinity mask: %s", strerror(errno));
+  for (const char *at = text ? text : ""; *at;) {
+    char *end;
+    FAIL_IF(!isdigit((unsigned char)*at), FARM_USAGE, "cores `%s`: not a list like 0-3,6", text);
+    unsigned long first = strtoul(at, &end, 10), last = first;
+    if (*end == '-') {
+      FAIL_IF(!isdigit((unsigned char)end[1]), FARM_USAGE, "cores `%s`: not a list like 0-3,6", text);
+      last = strtoul(end + 1, &end, 10);
+    }
+    FAIL_IF(last >= CPU_SETSIZE || first > last || (*end && *end != ',') || (*end == ',' && !end[1]), FARM_USAGE, "cores `%s`: not a list like 0-3,6", text);
+    for (unsigned long core = first; core <= last; core++) {
+      FAIL_IF(!CPU_ISSET(core, &allowed), FARM_USAGE, "cores `%s`: this process may not use core %lu", text, core);
+      CPU_SET(core, &cores);
+    }
+    at = *end ? end + 1 : end;
+  }
+  *out_cores = CPU_COUNT(&cores) ? cores : allowed;
+  return FARM_OK;
+}
+
+void cores_print(const cpu_set_t *cores, char *out, size_t out_bytes) {
+  size_t at = 0;
+  if (out_bytes) *out = 0;
+  for (int core = 0; core < CPU_SETSIZE && at < out_bytes; core++) {
+    if (!CPU_ISSET(core, cores)) continue;
+    int last = core;
+    while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cores)) last++;
+    int wrote = snprintf(out + at, out_bytes - at, last > core ? "%s%d-%d" : "%s%d", at ? "," : "", core, last);
+    at += wrote < 0 ? 0 : (size_t)wrote;
+    core = last;
+  }
+}
+
+enum farm_status cores_bind(const cpu_set_t *cores) {
+  FAIL_IF(sched_setaffinity(0, sizeof *cores, cores) != 0, FARM_FAILURE, "cannot bind to the cores: %s", strerror(errno));
+  return FARM_OK;
+}
+
+static const char *locks_folder(void) {
+  const char *named = getenv("TUNEFARM_LOCKS");
+  return named && *named ? named : "/tmp/tunefarm-cores";
+}
+
+static int lock_open(int core) {
+  char path[PATH_MAX];
+  const char *folder = locks_folder();
+  mode_t mask = umask(0); // other users must be able to take the same locks
+  if (mkdir(folder, 01777) != 0 && errno != EEXIST) folder = "/tmp";
+  snprintf(path, sizeof path, "%s/core-%d", folder, core);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  umask(mask);
+  return fd;
+}
+
+enum farm_status cores_lock(const cpu_set_t *cores, struct core_locks *out_locks) {
+  out_locks->count = 0;
+  for (int core = 0; core < CPU_SETSIZE; core++) {
+    if (!CPU_ISSET(core, cores)) continue;
+    int fd = lock_open(core), error = errno;
+    if (fd >= 0) {
+      out_locks->fds[out_locks->count++] = fd;
+      while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {}
+      continue;
+    }
+    cores_unlock(out_locks);
+    return status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(error));
+  }
+  return FARM_OK;
+}
+
+void cores_unlock(struct core_locks *locks) {
+  for (int i = locks->count - 1; i >= 0; i--) close(locks->fds[i]);
+  locks->count = 0;
+}

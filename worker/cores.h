@@ -1,0 +1,23 @@
+/* The cores of a CPU device: lists, affinity, and the host-wide locks that keep two measurements from sharing a core. */
+#ifndef WORKER_CORES_H
+#define WORKER_CORES_H
+
+#include "../base/status.h"
+
+#include <sched.h>
+#include <stdbool.h>
+
+/* "0-3,6" -> a set; FARM_USAGE on malformed lists and cores this process may not use. "" or NULL: all it may use. */
+enum farm_status cores_parse(const char *text, cpu_set_t *out_cores);
+void cores_print(const cpu_set_t *cores, char *out, size_t out_bytes);
+enum farm_status cores_bind(const cpu_set_t *cores); // this process, before it makes threads
+
+/* One lock file per core in a folder that all users of the machine share; taken in rising order, so that nobody waits in a circle. */
+struct core_locks {
+  int fds[CPU_SETSIZE];
+  int count;
+};
+enum farm_status cores_lock(const cpu_set_t *cores, struct core_locks *out_locks); // waits
+void cores_unlock(struct core_locks *locks);
+
+#endif

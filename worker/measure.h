@@ -1,0 +1,51 @@
+/* Measuring: one problem, several variants, in the measuring child. Timing details live here and nowhere else.
+ *
+ * screen   every variant is checked, then timed in rungs: a short look at each, a longer one at those within reach of the best, and again
+ *          (successive halving; a variant twice as slow as the best stops early). A record each, as soon as its last rung is over.
+ * final    all variants of the job interleaved, round after round (A B C A B C …), until they are separated from the fastest or known to
+ *          half a percent, or the budget is spent.
+ *
+ * Weights are timed cold: packed copies are rotated so that together they exceed the last cache, as they do in a network. Activations stay
+ * as warm as one run leaves them. A sample is at least 20 us long: shorter runs are repeated inside it.
+ */
+#ifndef WORKER_MEASURE_H
+#define WORKER_MEASURE_H
+
+#include "../kernels/kernel-check.h"
+#include "../problem/record.h"
+#include "cores.h"
+
+struct measure_policy { // from the policy's text; durations of timed work in nanoseconds
+  int effort;
+  double rung_ns;  // of the first rung, per variant; each further one four times that
+  int rungs;
+  double final_ns; // per finalist
+};
+enum farm_status measure_policy_parse(const char *text, struct measure_policy *out); // FARM_UNSUPPORTED: unknown policy
+
+/* What the child tells while it works. `running`: variant about to run (-1: the reference), and how long it may take until the next sign
+ * of life. `record`: a screen entry, or at the end all entries of a final (only then is count > 1 possible). */
+struct measure_events {
+  void *context;
+  void (*running)(void *context, int variant, double allowed_ns);
+  enum farm_status (*entry)(void *context, int variant, const struct record_entry *entry);
+};
+
+struct measure_job {
+  const struct problem *problem;
+  const struct variant *variants;
+  const char *const *texts, *const *sources; // of the variants
+  int variant_count, default_index, threads;
+  double estimated_ns; // of one run; 0: unknown
+  const cpu_set_t *cores;
+  struct measure_policy policy;
+};
+
+enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events);
+enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events);
+
+/* Is this process's heap sound? Walks canaries laid out at the first call and makes the allocator walk its lists (which ends the process
+ * when they are broken: the parent then knows whom to suspect). */
+bool heap_is_sound(void);
+
+#endif

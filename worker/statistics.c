@@ -1,0 +1,63 @@
+/* See statistics.h. */
+#include "statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static int rising(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double quantile(const double *sorted, uint32_t n, double q) {
+  double at = q * (double)(n - 1);
+  uint32_t low = (uint32_t)at, high = low + 1 < n ? low + 1 : low;
+  return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
+}
+
+void times_of(double *samples, uint32_t n, struct record_times *out) {
+  qsort(samples, n, sizeof *samples, rising);
+  double sum = 0;
+  for (uint32_t i = 0; i < n; i++) sum += samples[i];
+  *out = (struct record_times){.n = n, .min = samples[0], .q1 = quantile(samples, n, 0.25), .median = quantile(samples, n, 0.5),
+                               .q3 = quantile(samples, n, 0.75), .max = samples[n - 1], .mean = sum / n};
+  double half = 0.98 * sqrt((double)n); // 1.96 standard deviations of a binomial(n, 1/2), in ranks
+  double low = floor((double)n / 2 - half), high = ceil((double)n / 2 + half) - 1;
+  out->ci_low = samples[n < 6 || low < 0 ? 0 : (uint32_t)low];
+  out->ci_high = samples[n < 6 || high > n - 1 ? n - 1 : (uint32_t)high];
+}
+
+static bool ties(const struct record_times *fastest, const struct record_times *other) {
+  return other->ci_low <= fastest->ci_high || other->median <= fastest->median * (1 + TIE_SHARE);
+}
+
+void entries_rank(struct record_entry *entries, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) entries[i].rank = UINT32_MAX;
+  for (uint32_t rank = 0;; rank++) {
+    const struct record_entry *fastest = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+      const struct record_entry *e = &entries[i];
+      bool open = e->finalist && e->status == FARM_OK && e->times.n && e->rank == UINT32_MAX;
+      if (open && (!fastest || e->times.median < fastest->times.median)) fastest = e;
+    }
+    if (!fastest) return;
+    const struct record_times times = fastest->times;
+    for (uint32_t i = 0; i < count; i++) {
+      struct record_entry *e = &entries[i];
+      bool open = e->finalist && e->status == FARM_OK && e->times.n && e->rank == UINT32_MAX;
+      if (open && ties(&times, &e->times)) e->rank = rank;
+    }
+  }
+}
+
+bool entries_settled(const struct record_times *times, uint32_t count) {
+  uint32_t best = 0;
+  for (uint32_t i = 1; i < count; i++)
+    if (times[i].median < times[best].median) best = i;
+  for (uint32_t i = 0; i < count; i++) {
+    bool separated = i != best && times[i].ci_low > times[best].ci_high;
+    bool known = times[i].ci_high - times[i].ci_low <= TIE_SHARE * times[i].median;
+    if (!separated && !known) return false;
+  }
+  return true;
+}

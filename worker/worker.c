@@ -1,0 +1,140 @@
+/* See worker.h. One loop: the link's events, the child's signs of life, deadlines. */
+#include "worker.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+#include "../kernels/tactic.h"
+#include "cores.h"
+#include "job-runner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct worker {
+  struct worker_link *link;
+  struct job_runner *runner;
+  struct wire_lease lease; // of the running job
+  bool draining;
+};
+
+static volatile sig_atomic_t told_to_end;
+static void end_note(int signal_number) {
+  (void)signal_number;
+  told_to_end = 1;
+}
+
+static bool same_lease(const struct wire_lease *a, const struct wire_lease *b) { return a->epoch == b->epoch && a->counter == b->counter; }
+
+/* Variants that this build does not have, or has from other sources. */
+static uint32_t unknown_find(const struct wire_job *job, struct wire_variant *out) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < job->variants_count; i++) {
+    struct variant variant;
+    bool known = variant_parse(job->variants[i].text, &variant) == FARM_OK && strcmp(tactic_source_digest(variant.tactic), job->variants[i].source) == 0;
+    if (!known) out[count++] = job->variants[i];
+  }
+  return count;
+}
+
+static enum farm_status job_take(struct worker *worker, const struct wire_job *job) {
+  struct wire_variant *unknown = calloc(job->variants_count + 1, sizeof *unknown);
+  FAIL_IF(!unknown, FARM_NO_MEMORY, "out of memory for a job");
+  uint32_t count = unknown_find(job, unknown);
+  enum farm_status status;
+  if (job->kind == WIRE_JOB_EXECUTE) {
+    status = worker_link_finished(worker->link, job->lease, FARM_UNSUPPORTED, "this worker runs no execute jobs", NULL, 0);
+    if (status == FARM_OK) status = worker_link_ready(worker->link, 1);
+  } else if (count) {
+    status = worker_link_return(worker->link, job->lease, "this build has other tactics", unknown, count);
+    if (status == FARM_OK) status = worker_link_ready(worker->link, 1);
+  } else {
+    worker->lease = job->lease;
+    status = worker_link_started(worker->link, job->lease);
+    if (status == FARM_OK) status = job_runner_start(worker->runner, job);
+  }
+  free(unknown);
+  return status;
+}
+
+static enum farm_status job_end(struct worker *worker, enum farm_status status, const char *message, const struct record *final) {
+  TRY(worker_link_finished(worker->link, worker->lease, status, message, final, final ? 1 : 0));
+  worker->lease = (struct wire_lease){0};
+  return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1);
+}
+
+static enum farm_status job_stop(struct worker *worker, enum farm_status status, const char *why) {
+  if (!job_runner_busy(worker->runner)) return FARM_OK;
+  job_runner_stop(worker->runner);
+  return job_end(worker, status, why, NULL);
+}
+
+static enum farm_status event_handle(struct worker *worker, const struct worker_event *event) {
+  switch (event->kind) {
+  case WORKER_EVENT_JOB: return job_take(worker, event->job);
+  case WORKER_EVENT_STOP: return same_lease(&event->lease, &worker->lease) ? job_stop(worker, FARM_CANCELLED, "stopped by the coordinator") : FARM_OK;
+  case WORKER_EVENT_DRAIN: worker->draining = true; return FARM_OK;
+  case WORKER_EVENT_NONE:
+  case WORKER_EVENT_FD: return FARM_OK;
+  }
+  return FARM_OK;
+}
+
+static enum farm_status runner_pump(struct worker *worker) {
+  struct runner_event event;
+  do {
+    enum farm_status status = job_runner_step(worker->runner, clock_now_ns(), &event);
+    if (status != FARM_OK) return job_stop(worker, status, status_message());
+    if (event.kind == RUNNER_ENTRY) TRY(worker_link_partial(worker->link, worker->lease, event.record, 1));
+    if (event.kind == RUNNER_DONE) TRY(job_end(worker, event.status, event.message, event.record));
+  } while (event.kind != RUNNER_NONE);
+  return FARM_OK;
+}
+
+static int poll_timeout_ms(const struct worker *worker) {
+  uint64_t due = job_runner_due_ns(worker->runner), now = clock_now_ns();
+  if (due == UINT64_MAX || due > now + 400000000u) return 400;
+  return due <= now ? 0 : (int)((due - now) / 1000000u) + 1;
+}
+
+static enum farm_status serve(struct worker *worker) {
+  TRY(worker_link_ready(worker->link, 1));
+  while (!(worker->draining && !job_runner_busy(worker->runner))) {
+    struct worker_event event;
+    if (told_to_end) return job_stop(worker, FARM_AGAIN, "the worker was told to end");
+    TRY(worker_link_poll(worker->link, job_runner_fd(worker->runner), poll_timeout_ms(worker), &event));
+    TRY(event_handle(worker, &event));
+    TRY(runner_pump(worker));
+  }
+  return FARM_OK;
+}
+
+enum farm_status worker_run(const struct worker_options *options) {
+  struct worker worker = {0};
+  struct device_class device_class;
+  cpu_set_t cores;
+  char class_text[DEVICE_CLASS_TEXT_MAX], cores_text[256], device[300], host[128] = "host";
+  TRY(cores_parse(options->cores, &cores));
+  TRY(cpu_device_class(&device_class));
+  device_class_print(&device_class, class_text);
+  cores_print(&cores, cores_text, sizeof cores_text);
+  gethostname(host, sizeof host - 1);
+  snprintf(device, sizeof device, "cores %s", cores_text);
+  struct worker_link_options link = {.endpoint = options->endpoint, .build = options->build, .catalogue = catalogue_digest(), .host = host,
+                                     .device_class = class_text, .device = device, .cores = cores_text, .threads = (uint32_t)CPU_COUNT(&cores),
+                                     .keys = options->keys};
+  struct job_runner_options runner = {.child_argv = options->child_argv, .device = device, .build = options->build, .hang_ns = options->hang_ns};
+  signal(SIGPIPE, SIG_IGN);
+  sigaction(SIGTERM, &(struct sigaction){.sa_handler = end_note}, NULL);
+  sigaction(SIGINT, &(struct sigaction){.sa_handler = end_note}, NULL);
+  TRY(job_runner_create(&runner, &worker.runner));
+  enum farm_status status = worker_link_open(&link, &worker.link);
+  if (status == FARM_OK) {
+    status = serve(&worker);
+    worker_link_close(&worker.link);
+  }
+  job_runner_destroy(&worker.runner);
+  return status;
+}
