@@ -34,13 +34,19 @@ static int64_t side_batch(const struct side *side, int axes, int i) {
   return at < 0 ? 1 : side->dims[at];
 }
 
+/* 0 where a dim is unknown; also where it overflows: such a tensor has no elements. */
+static int64_t stride_above(int64_t stride, int64_t dim) {
+  int64_t above;
+  return dim < 0 || __builtin_mul_overflow(stride, dim, &above) ? 0 : above;
+}
+
 static void batch_strides(const struct side *side, int axes, int64_t *out) {
   int64_t stride = 1;
-  for (int i = side->rank - 1; i >= side->rank - 2; i--) stride = side->dims[i] < 0 ? 0 : stride * side->dims[i];
+  for (int i = side->rank - 1; i >= side->rank - 2; i--) stride = stride_above(stride, side->dims[i]);
   for (int i = axes - 1; i >= 0; i--) {
     int64_t dim = side_batch(side, axes, i);
     out[i] = dim == 1 ? 0 : stride;
-    stride = dim < 0 ? 0 : stride * dim;
+    stride = stride_above(stride, dim);
   }
 }
 

@@ -57,7 +57,7 @@ static enum farm_status vectorizer_read(const struct attrs *attrs, struct vector
     FAIL_IF(weights->count != v->grams, FARM_INVALID, "%d weights for %d n-grams", weights->count, v->grams);
     v->weights = weights->floats;
   }
-  FAIL_IF(v->shortest < 1 || v->longest < v->shortest || v->longest > v->sizes || v->skips < 0, FARM_INVALID,
+  FAIL_IF(v->shortest < 1 || v->longest < v->shortest || v->longest > v->sizes || v->skips < 0 || v->skips > INT32_MAX, FARM_INVALID,
           "gram lengths or max_skip_count are out of range");
   return vectorizer_check(v);
 }
