@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MOST_MEMORY = 1 << 30, MOST_ITEMS = OPERATOR_MAX_INPUTS };
+enum { MOST_MEMORY = 128 << 20, MOST_ITEMS = OPERATOR_MAX_INPUTS };
 
 struct parsing {
   struct scan scan;

@@ -81,7 +81,7 @@ static enum farm_status constant_add(struct scope *scope, const struct onnx_node
 }
 
 static enum farm_status node_import(struct scope *scope, const struct onnx_node *node) {
-  FAIL_IF(scope->import->nodes_left-- <= 0, FARM_UNSUPPORTED, "more than %d nodes [rule: limit]", ONNX_MAX_NODES);
+  FAIL_IF(scope->import->nodes_left-- <= 0, FARM_UNSUPPORTED, "too many nodes, or too many for what the file holds [rule: limit]");
   FAIL_IF(!node->op_type || !*node->op_type, FARM_INVALID, "no operator is named");
   FAIL_IF(node->attributes.count > ONNX_MAX_ATTRIBUTES, FARM_UNSUPPORTED, "more than %d attributes [rule: limit]", ONNX_MAX_ATTRIBUTES);
   const struct onnx_function *function = function_find(scope->import, node);

@@ -39,12 +39,18 @@ static enum farm_status versions_check(const struct onnx_model *onnx) {
   return FARM_OK;
 }
 
+/* Inlining may multiply what the file holds, but not without bounds. */
+static int64_t node_limit(const struct onnx_model *onnx) {
+  int64_t grown = ONNX_LEAST_NODE_LIMIT + onnx->message_count * 64;
+  return grown < ONNX_MAX_NODES ? grown : ONNX_MAX_NODES;
+}
+
 static enum farm_status onnx_to_model(struct pb_slice bytes, struct arena *scratch, struct external_data *external, struct model *model) {
   struct onnx_model onnx = {0};
   TRY(onnx_model_decode(bytes, scratch, &onnx));
   TRY(versions_check(&onnx));
   model->ir_version = (int)onnx.ir_version;
-  struct import import = {.model = model, .onnx = &onnx, .external = external, .nodes_left = ONNX_MAX_NODES};
+  struct import import = {.model = model, .onnx = &onnx, .external = external, .nodes_left = node_limit(&onnx)};
   struct scope scope = {.import = &import, .graph = model->graph, .opsets = &onnx.opsets, .prefix = ""};
   if (onnx.graph->name && *onnx.graph->name) model->graph->name = arena_string(&model->arena, onnx.graph->name, strlen(onnx.graph->name));
   enum farm_status status = model->graph->name ? import_functions(&import) : FARM_NO_MEMORY;

@@ -113,7 +113,9 @@ static struct pb_decoder decoder_of(struct arena *arena) {
 
 enum farm_status onnx_model_decode(struct pb_slice bytes, struct arena *arena, struct onnx_model *out_model) {
   struct pb_decoder decoder = decoder_of(arena);
-  return pb_decode(&decoder, &onnx_model_schema, bytes, out_model);
+  TRY(pb_decode(&decoder, &onnx_model_schema, bytes, out_model));
+  out_model->message_count = ONNX_MAX_MESSAGES - decoder.messages_left;
+  return FARM_OK;
 }
 
 enum farm_status onnx_tensor_decode(struct pb_slice bytes, struct arena *arena, struct onnx_tensor *out_tensor) {

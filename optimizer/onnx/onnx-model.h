@@ -123,6 +123,7 @@ struct onnx_model {
   onnx_opset_list opsets;
   struct onnx_graph *graph;
   PB_LIST(struct onnx_function) functions;
+  int64_t message_count; // decoded in all: a measure of what the file really holds
 };
 
 /* Both are zeroed by the caller; slices and sources stay in `bytes`. */
