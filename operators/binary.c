@@ -106,7 +106,7 @@ BINARY(greater_or_equal, a >= b, !below(a, b, type))
 INTEGER_BINARY(bitwise_and, (uint64_t)a & (uint64_t)b)
 INTEGER_BINARY(bitwise_or, (uint64_t)a | (uint64_t)b)
 INTEGER_BINARY(bitwise_xor, (uint64_t)a ^ (uint64_t)b)
-BINARY(prelu, a < 0 ? a * b : a, a < 0 ? a * b : a)
+BINARY(prelu, a < 0 ? a *b : a, a < 0 && type != DTYPE_U64 ? (uint64_t)a * (uint64_t)b : (uint64_t)a)
 
 FLOATS(mod_floor, remainder_floor_f64(a, b))
 INTEGERS(mod_floor, remainder_floor(a, b, type))
@@ -180,6 +180,8 @@ static enum farm_status prelu_shape(struct shape_call *call) {
   TRY(shape_broadcast_inputs(call, 0, 2, &type));
   const struct tensor *x = &call->inputs[0]->type;
   FAIL_IF(x->rank >= 0 && type.rank > x->rank, FARM_INVALID, "the slope has more dimensions than the input");
+  for (int i = 0; i < x->rank && type.rank == x->rank; i++)
+    FAIL_IF(x->dims[i] >= 0 && type.dims[i] != x->dims[i], FARM_INVALID, "the slope is larger than the input on axis %d", i);
   shape_same_as_input(call, 0, 0);
   return FARM_OK;
 }

@@ -158,13 +158,14 @@ static void foretold_check(const struct shape_info *told, const struct tensor *a
 }
 
 static enum farm_status reference_run(struct shape_call *shape, struct operand *operands, char *out) {
+  enum farm_status status = FARM_OK;
   const struct tensor *inputs[MOST_VALUES];
-  struct tensor results[MOST_VALUES], *outputs[MOST_VALUES];
+  struct tensor results[MOST_VALUES] = {0}, *outputs[MOST_VALUES];
   for (int i = 0; i < shape->input_count; i++) inputs[i] = operands[i].omitted ? NULL : &operands[i].tensor;
   for (int i = 0; i < shape->output_count; i++) {
     results[i] = shape->outputs[i].type;
     outputs[i] = &results[i];
-    if (tensor_elems(&results[i]) >= 0) TRY(tensor_alloc(&results[i]));
+    if (tensor_elems(&results[i]) >= 0) TRY_OR(tensor_alloc(&results[i]), free_results);
   }
   struct reference_call call = {.row = shape->row,
                                 .attrs = shape->attrs,
@@ -174,14 +175,15 @@ static enum farm_status reference_run(struct shape_call *shape, struct operand *
                                 .output_count = shape->output_count,
                                 .outputs = outputs,
                                 .allocate = output_allocate};
-  TRY(shape->row->reference(&call));
+  TRY_OR(shape->row->reference(&call), free_results);
   for (int i = 0; i < shape->output_count; i++) {
     if (i) strcat(out, " ");
     operand_print(&results[i], &results[i], NULL, out + strlen(out));
     foretold_check(&shape->outputs[i], &results[i]);
-    tensor_free(&results[i]);
   }
-  return FARM_OK;
+free_results:
+  for (int i = 0; i < shape->output_count; i++) tensor_free(&results[i]);
+  return status;
 }
 
 static enum farm_status case_calls(struct shape_call *shape, struct operand *operands, char *out) {
