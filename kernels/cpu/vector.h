@@ -164,6 +164,18 @@ VECTOR_INLINE vint vec_first(int64_t count) {
   x = op(x, __builtin_shufflevector(x, x, 2, 3, 0, 1));                                                                          \
   x = op(x, __builtin_shufflevector(x, x, 1, 0, 3, 2))
 #endif
+/* The even and the odd lanes of a and b, in their order. */
+#if VECTOR_LANES == 16
+#define VEC_EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#define VEC_ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+#elif VECTOR_LANES == 8
+#define VEC_EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define VEC_ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define VEC_EVEN(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6)
+#define VEC_ODD(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7)
+#endif
+
 VECTOR_INLINE vfloat vec_add_(vfloat a, vfloat b) { return a + b; }
 VECTOR_INLINE vfloat vec_mul_(vfloat a, vfloat b) { return a * b; }
 /* NaN wins, from either side. */
