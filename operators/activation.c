@@ -13,10 +13,10 @@ double activation_sigmoid(double x) {
 
 double activation_gelu(double x) { return x * 0.5 * (1 + pmath_erf(x * 0.70710678118654752440)); }
 
-#define FUNCTION(name, expression)                                                                                     \
-  static double name(double x, double alpha, double beta) {                                                            \
-    (void)alpha, (void)beta;                                                                                           \
-    return expression;                                                                                                 \
+#define FUNCTION(name, expression)                                                                                               \
+  static double name(double x, double alpha, double beta) {                                                                      \
+    (void)alpha, (void)beta;                                                                                                     \
+    return expression;                                                                                                           \
   }
 
 static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }

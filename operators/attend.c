@@ -18,11 +18,13 @@ static double *heads_at(const struct heads *heads, int64_t b, int64_t h, int64_t
   return heads->at + b * heads->batch + h * heads->head + s * heads->step;
 }
 
-void heads_copy(const struct heads *to, int64_t first, const struct heads *from, int64_t batch, int64_t heads, int64_t len, int64_t dim) {
+void heads_copy(const struct heads *to, int64_t first, const struct heads *from, int64_t batch, int64_t heads, int64_t len,
+                int64_t dim) {
   if (heads == 0 || len == 0 || dim == 0) return;
   for (int64_t b = 0; b < batch; b++)
     for (int64_t h = 0; h < heads; h++)
-      for (int64_t s = 0; s < len; s++) memcpy(heads_at(to, b, h, first + s), heads_at(from, b, h, s), (size_t)dim * sizeof(double));
+      for (int64_t s = 0; s < len; s++)
+        memcpy(heads_at(to, b, h, first + s), heads_at(from, b, h, s), (size_t)dim * sizeof(double));
 }
 
 static void probe_row(const struct attend *a, int stage, int64_t row, const double *scores) {

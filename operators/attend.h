@@ -31,7 +31,8 @@ enum farm_status attend_run(const struct attend *attend, struct arena *scratch);
 struct heads heads_interleaved(double *at, int64_t len, int64_t heads, int64_t dim);
 struct heads heads_planar(double *at, int64_t len, int64_t heads, int64_t dim);
 /* Copies `len` steps of every head of `from` to steps [first, first + len) of `to`. */
-void heads_copy(const struct heads *to, int64_t first, const struct heads *from, int64_t batch, int64_t heads, int64_t len, int64_t dim);
+void heads_copy(const struct heads *to, int64_t first, const struct heads *from, int64_t batch, int64_t heads, int64_t len,
+                int64_t dim);
 
 /* Rotary position embedding of heads in place: pairs (i, i + dim/2), or neighbours when interleaved, of the first `dim`
  * elements are turned by the angle whose cosine and sine stand in row `position(b, s)` of the caches [rows][dim/2]. */

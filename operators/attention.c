@@ -22,8 +22,8 @@ static enum farm_status divide(int64_t dim, int64_t heads, int64_t *out) {
   return FARM_OK;
 }
 
-static enum farm_status sizes_read(const struct attrs *attrs, const struct tensor *q, const struct tensor *k, const struct tensor *v,
-                                   const struct tensor *past_key, struct sizes *s) {
+static enum farm_status sizes_read(const struct attrs *attrs, const struct tensor *q, const struct tensor *k,
+                                   const struct tensor *v, const struct tensor *past_key, struct sizes *s) {
   *s = (struct sizes){.flat = q->rank == 3, .batch = q->dims[0]};
   if (s->flat) {
     s->q_heads = attr_int(attrs, "q_num_heads", 0), s->kv_heads = attr_int(attrs, "kv_num_heads", 0);
@@ -99,7 +99,8 @@ static enum farm_status attention_shape(struct shape_call *call) {
   int64_t total, width;
   TRY(nn_dim_add(s.past, s.new_len, &total));
   TRY(nn_dim_multiply(s.q_heads, s.v_dim, &width));
-  nn_output(call, 0, dtype, rank, s.flat ? (int64_t[]){s.batch, s.q_len, width} : (int64_t[]){s.batch, s.q_heads, s.q_len, s.v_dim});
+  nn_output(call, 0, dtype, rank,
+            s.flat ? (int64_t[]){s.batch, s.q_len, width} : (int64_t[]){s.batch, s.q_heads, s.q_len, s.v_dim});
   nn_output(call, 1, dtype, 4, (int64_t[]){s.batch, s.kv_heads, total, s.head_dim});
   nn_output(call, 2, nn_dtype(call, V), 4, (int64_t[]){s.batch, s.kv_heads, total, s.v_dim});
   nn_output(call, 3, dtype, 4, (int64_t[]){s.batch, s.q_heads, s.q_len, total});
@@ -130,15 +131,16 @@ static void mask_apply(void *context, int64_t b, int64_t h, int64_t i, double *s
   for (int64_t j = 0; j < mask->total; j++) {
     double at = (double)j;
     bool hidden = (mask->causal && at > position) || (mask->nonpad && at >= mask->nonpad[b]) ||
-                  (mask->left >= 0 && at < position - (double)mask->left) || (mask->right >= 0 && at > position + (double)mask->right);
+                  (mask->left >= 0 && at < position - (double)mask->left) ||
+                  (mask->right >= 0 && at > position + (double)mask->right);
     double bias = mask->tensor ? mask_at(mask, b, h, i, j) : 0;
     scores[j] = hidden || bias == -INFINITY ? -INFINITY : scores[j] + bias;
   }
 }
 
 /* past (or nothing) and the new steps, planar, as doubles; written to `present` when that output is wanted. */
-static enum farm_status joined(struct arena *scratch, const struct tensor *past, const struct tensor *fresh, const struct sizes *s,
-                               int64_t dim, struct tensor *present, struct heads *out) {
+static enum farm_status joined(struct arena *scratch, const struct tensor *past, const struct tensor *fresh,
+                               const struct sizes *s, int64_t dim, struct tensor *present, struct heads *out) {
   int64_t total = s->past + s->new_len;
   double *old = NULL, *added = NULL, *all = NULL;
   TRY(nn_load(scratch, past, &old));
@@ -146,20 +148,28 @@ static enum farm_status joined(struct arena *scratch, const struct tensor *past,
   TRY(nn_alloc(scratch, s->batch * s->kv_heads * total * dim, sizeof *all, &all));
   *out = heads_planar(all, total, s->kv_heads, dim);
   struct heads before = heads_planar(old, s->past, s->kv_heads, dim);
-  struct heads after = s->flat ? heads_interleaved(added, s->new_len, s->kv_heads, dim) : heads_planar(added, s->new_len, s->kv_heads, dim);
+  struct heads after =
+      s->flat ? heads_interleaved(added, s->new_len, s->kv_heads, dim) : heads_planar(added, s->new_len, s->kv_heads, dim);
   if (old) heads_copy(out, 0, &before, s->batch, s->kv_heads, s->past, dim);
   heads_copy(out, s->past, &after, s->batch, s->kv_heads, s->new_len, dim);
   if (present) nn_store(present, all);
   return FARM_OK;
 }
 
-static enum farm_status mask_read(const struct reference_call *call, struct arena *scratch, const struct sizes *s, struct mask *out) {
+static enum farm_status mask_read(const struct reference_call *call, struct arena *scratch, const struct sizes *s,
+                                  struct mask *out) {
   double *values = NULL, *nonpad = NULL;
   TRY(nn_load(scratch, nn_in(call, MASK), &values));
   TRY(nn_load(scratch, nn_in(call, NONPAD), &nonpad));
-  *out = (struct mask){.tensor = nn_in(call, MASK), .values = values, .nonpad = nonpad, .total = s->past + s->new_len,
-                       .offset = s->past, .q_len = s->q_len, .left = attr_int(call->attrs, "left_window_size", -1),
-                       .right = attr_int(call->attrs, "right_window_size", -1), .causal = attr_int(call->attrs, "is_causal", 0) != 0};
+  *out = (struct mask){.tensor = nn_in(call, MASK),
+                       .values = values,
+                       .nonpad = nonpad,
+                       .total = s->past + s->new_len,
+                       .offset = s->past,
+                       .q_len = s->q_len,
+                       .left = attr_int(call->attrs, "left_window_size", -1),
+                       .right = attr_int(call->attrs, "right_window_size", -1),
+                       .causal = attr_int(call->attrs, "is_causal", 0) != 0};
   return FARM_OK;
 }
 
@@ -176,8 +186,10 @@ static enum farm_status attention_reference_body(struct reference_call *call, st
   if (nn_out(call, 3)) TRY(nn_alloc(scratch, tensor_elems(call->outputs[3]), sizeof *probe, &probe));
   double scale = (double)attr_float(call->attrs, "scale", 0);
   if (scale == 0) scale = 1 / pmath_sqrt((double)s.head_dim);
-  struct attend attend = {s.batch, s.q_heads, s.kv_heads, s.q_len, s.past + s.new_len, s.head_dim, s.v_dim, .scale = scale,
-                          .softcap = (double)attr_float(call->attrs, "softcap", 0), .context = &mask, .mask = mask_apply, .probe = probe};
+  struct attend attend = {s.batch,          s.q_heads,          s.kv_heads,
+                          s.q_len,          s.past + s.new_len, s.head_dim,
+                          s.v_dim,          .scale = scale,     .softcap = (double)attr_float(call->attrs, "softcap", 0),
+                          .context = &mask, .mask = mask_apply, .probe = probe};
   attend.probe_stage = (unsigned)attr_int(call->attrs, "qk_matmul_output_mode", 0) & 3;
   attend.q = s.flat ? heads_interleaved(q, s.q_len, s.q_heads, s.head_dim) : heads_planar(q, s.q_len, s.q_heads, s.head_dim);
   attend.out = s.flat ? heads_interleaved(out, s.q_len, s.q_heads, s.v_dim) : heads_planar(out, s.q_len, s.q_heads, s.v_dim);

@@ -38,7 +38,8 @@ static void batch_statistics(const double *x, int64_t batch, int64_t channels, i
 }
 
 /* Replaces mean and variance by the batch's, and writes the running ones. */
-static void batch_train(struct reference_call *call, const double *x, struct batch *b, int64_t batch, int64_t channels, int64_t spatial) {
+static void batch_train(struct reference_call *call, const double *x, struct batch *b, int64_t batch, int64_t channels,
+                        int64_t spatial) {
   double momentum = (double)attr_float(call->attrs, "momentum", 0.9f);
   for (int64_t c = 0; c < channels; c++) {
     double mean, variance;

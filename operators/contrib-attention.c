@@ -14,7 +14,7 @@
 
 enum { INPUT, WEIGHTS, BIAS, MASK_INDEX, PAST, SCORE_BIAS, PAST_LENGTH };
 
-struct sizes { // may be unknown in shape inference
+struct sizes {                                // may be unknown in shape inference
   int64_t batch, len, past, heads, hidden[3]; // hidden: widths of q, k, v
 };
 
@@ -27,14 +27,15 @@ static enum farm_status sizes_read(const struct attrs *attrs, const struct tenso
   int64_t width = weights->rank == 2 ? weights->dims[1] : DIM_UNKNOWN;
   const struct attr *sizes = attr_find(attrs, "qkv_hidden_sizes");
   if (sizes && sizes->type == ATTR_INTS && sizes->count > 0) {
-    FAIL_IF(attr_ints(attrs, "qkv_hidden_sizes", s->hidden, 3) != 3 || sizes->count != 3, FARM_INVALID, "qkv_hidden_sizes needs 3 values");
+    FAIL_IF(attr_ints(attrs, "qkv_hidden_sizes", s->hidden, 3) != 3 || sizes->count != 3, FARM_INVALID,
+            "qkv_hidden_sizes needs 3 values");
   } else {
     FAIL_IF(width >= 0 && width % 3, FARM_INVALID, "the weights' %lld columns are not three parts", (long long)width);
     for (int i = 0; i < 3; i++) s->hidden[i] = width >= 0 ? width / 3 : DIM_UNKNOWN;
   }
   for (int i = 0; i < 3; i++)
-    FAIL_IF((s->hidden[i] < 0 && width >= 0) || s->hidden[i] > INT32_MAX || (s->hidden[i] >= 0 && s->hidden[i] % s->heads), FARM_INVALID,
-            "a width of %lld does not divide into heads", (long long)s->hidden[i]);
+    FAIL_IF((s->hidden[i] < 0 && width >= 0) || s->hidden[i] > INT32_MAX || (s->hidden[i] >= 0 && s->hidden[i] % s->heads),
+            FARM_INVALID, "a width of %lld does not divide into heads", (long long)s->hidden[i]);
   FAIL_IF(s->hidden[0] != s->hidden[1] || (width >= 0 && s->hidden[0] + s->hidden[1] + s->hidden[2] != width), FARM_INVALID,
           "the widths of Q, K and V do not fit the weights");
   s->past = past ? (past->rank == 5 ? past->dims[3] : DIM_UNKNOWN) : 0;
@@ -48,14 +49,15 @@ static enum farm_status check_mask(const struct shape_call *call, const struct s
   int64_t first = nn_dim(call, MASK_INDEX, 0);
   TRY(nn_check_rank(call, MASK_INDEX, 1, 3));
   if (rank == 1)
-    FAIL_IF(first >= 0 && s->batch >= 0 && first != s->batch && first != 2 * s->batch, FARM_INVALID, "mask_index has %lld elements",
-            (long long)first);
+    FAIL_IF(first >= 0 && s->batch >= 0 && first != s->batch && first != 2 * s->batch, FARM_INVALID,
+            "mask_index has %lld elements", (long long)first);
   if (rank > 1) TRY(nn_check_dim(call, MASK_INDEX, 0, s->batch));
   if (rank == 3) TRY(nn_check_dim(call, MASK_INDEX, 1, s->len));
   return rank > 1 ? nn_check_dim(call, MASK_INDEX, rank - 1, total) : FARM_OK;
 }
 
-static enum farm_status check_score_bias(const struct shape_call *call, int input, int64_t batch, int64_t heads, int64_t len, int64_t total) {
+static enum farm_status check_score_bias(const struct shape_call *call, int input, int64_t batch, int64_t heads, int64_t len,
+                                         int64_t total) {
   const int64_t want[] = {batch, heads, len, total};
   TRY(nn_check_rank(call, input, 4, 4));
   for (int i = 0; i < 4; i++)
@@ -83,7 +85,8 @@ static enum farm_status attention_shape(struct shape_call *call) {
   TRY(check_score_bias(call, SCORE_BIAS, s.batch, s.heads, s.len, total));
   const int64_t past[] = {2, s.batch, s.heads, s.past, per_head(s.hidden[1], &s)};
   for (int i = 0; i < 5; i++) TRY(nn_check_dim(call, PAST, i, past[i]));
-  FAIL_IF((nn_given(call, PAST) || call->output_count > 1) && s.hidden[1] != s.hidden[2], FARM_INVALID, "past needs K and V of one width");
+  FAIL_IF((nn_given(call, PAST) || call->output_count > 1) && s.hidden[1] != s.hidden[2], FARM_INVALID,
+          "past needs K and V of one width");
   nn_output(call, 0, nn_dtype(call, INPUT), 3, (int64_t[]){s.batch, s.len, s.hidden[2]});
   nn_output(call, 1, nn_dtype(call, INPUT), 5, (int64_t[]){2, s.batch, s.heads, total, per_head(s.hidden[1], &s)});
   return FARM_OK;
@@ -149,8 +152,8 @@ static enum farm_status project(struct reference_call *call, struct arena *scrat
 }
 
 /* K or V of all steps: part 0 or 1 of past, then the projection's columns from `first` on. Written to present when wanted. */
-static enum farm_status join(struct reference_call *call, struct arena *scratch, const struct sizes *s, int part, const struct heads *fresh,
-                             int64_t dim, struct heads *out) {
+static enum farm_status join(struct reference_call *call, struct arena *scratch, const struct sizes *s, int part,
+                             const struct heads *fresh, int64_t dim, struct heads *out) {
   int64_t total = s->past + s->len, old = s->batch * s->heads * s->past * dim, all = s->batch * s->heads * total * dim;
   double *before = NULL, *joined = NULL;
   TRY(nn_alloc(scratch, all, sizeof *joined, &joined));
@@ -176,13 +179,31 @@ static enum farm_status attention_reference_body(struct reference_call *call, st
   TRY(nn_load(scratch, nn_in(call, SCORE_BIAS), &bias));
   TRY(nn_alloc(scratch, s.batch * s.len * s.hidden[2], sizeof *out, &out));
   int64_t width = call->inputs[WEIGHTS]->dims[1], qk = s.hidden[0] / s.heads, v = s.hidden[2] / s.heads;
-  struct heads q = {projected, s.len * width, qk, width}, k = q, values = {projected + s.hidden[0] + s.hidden[1], s.len * width, v, width};
+  struct heads q = {projected, s.len * width, qk, width}, k = q,
+               values = {projected + s.hidden[0] + s.hidden[1], s.len * width, v, width};
   k.at += s.hidden[0];
-  struct mask mask = {nn_in(call, MASK_INDEX), nn_in(call, SCORE_BIAS), bias, s.batch, s.len, s.past, s.past + s.len,
-                      (double)attr_float(call->attrs, "mask_filter_value", -10000), attr_int(call->attrs, "unidirectional", 0) != 0};
+  struct mask mask = {nn_in(call, MASK_INDEX),
+                      nn_in(call, SCORE_BIAS),
+                      bias,
+                      s.batch,
+                      s.len,
+                      s.past,
+                      s.past + s.len,
+                      (double)attr_float(call->attrs, "mask_filter_value", -10000),
+                      attr_int(call->attrs, "unidirectional", 0) != 0};
   double scale = (double)attr_float(call->attrs, "scale", 0);
-  struct attend attend = {s.batch, s.heads, s.heads, s.len, s.past + s.len, qk, v, .q = q, .context = &mask, .mask = mask_apply,
-                          .scale = scale == 0 ? 1 / pmath_sqrt((double)qk) : scale, .out = heads_interleaved(out, s.len, s.heads, v)};
+  struct attend attend = {s.batch,
+                          s.heads,
+                          s.heads,
+                          s.len,
+                          s.past + s.len,
+                          qk,
+                          v,
+                          .q = q,
+                          .context = &mask,
+                          .mask = mask_apply,
+                          .scale = scale == 0 ? 1 / pmath_sqrt((double)qk) : scale,
+                          .out = heads_interleaved(out, s.len, s.heads, v)};
   TRY(join(call, scratch, &s, 0, &k, qk, &attend.k));
   TRY(join(call, scratch, &s, 1, &values, v, &attend.v));
   TRY(attend_run(&attend, scratch));

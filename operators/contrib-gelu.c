@@ -40,9 +40,15 @@ static enum farm_status gelu_run(struct reference_call *call, struct arena *scra
   return FARM_OK;
 }
 
-static enum farm_status exact_reference_body(struct reference_call *call, struct arena *scratch) { return gelu_run(call, scratch, exact); }
-static enum farm_status fast_reference_body(struct reference_call *call, struct arena *scratch) { return gelu_run(call, scratch, fast); }
-static enum farm_status quick_reference_body(struct reference_call *call, struct arena *scratch) { return gelu_run(call, scratch, quick); }
+static enum farm_status exact_reference_body(struct reference_call *call, struct arena *scratch) {
+  return gelu_run(call, scratch, exact);
+}
+static enum farm_status fast_reference_body(struct reference_call *call, struct arena *scratch) {
+  return gelu_run(call, scratch, fast);
+}
+static enum farm_status quick_reference_body(struct reference_call *call, struct arena *scratch) {
+  return gelu_run(call, scratch, quick);
+}
 NN_REFERENCE(exact_reference)
 NN_REFERENCE(fast_reference)
 NN_REFERENCE(quick_reference)

@@ -19,12 +19,17 @@ struct sizes {
 
 static enum farm_status sizes_read(const struct attrs *attrs, const struct tensor *query, bool packed, const struct tensor *past,
                                    int64_t total, struct sizes *s) {
-  *s = (struct sizes){.batch = query->dims[0], .len = query->dims[1], .heads = attr_int(attrs, "num_heads", 0),
-                      .kv_heads = attr_int(attrs, "kv_num_heads", 0), .dim = DIM_UNKNOWN, .packed = packed};
+  *s = (struct sizes){.batch = query->dims[0],
+                      .len = query->dims[1],
+                      .heads = attr_int(attrs, "num_heads", 0),
+                      .kv_heads = attr_int(attrs, "kv_num_heads", 0),
+                      .dim = DIM_UNKNOWN,
+                      .packed = packed};
   FAIL_IF(s->heads < 1 || s->heads > 1 << 20 || s->kv_heads < 1 || s->kv_heads > s->heads || s->heads % s->kv_heads, FARM_INVALID,
           "%lld query heads do not share %lld key heads", (long long)s->heads, (long long)s->kv_heads);
   int64_t parts = s->heads + (packed ? 2 * s->kv_heads : 0), width = query->dims[2];
-  FAIL_IF(width >= 0 && width % parts, FARM_INVALID, "a width of %lld does not divide into %lld heads", (long long)width, (long long)parts);
+  FAIL_IF(width >= 0 && width % parts, FARM_INVALID, "a width of %lld does not divide into %lld heads", (long long)width,
+          (long long)parts);
   if (width >= 0) s->dim = width / parts;
   s->past = past ? (past->rank == 4 ? past->dims[2] : DIM_UNKNOWN) : 0;
   s->capacity = total < 0 || s->past < 0 ? DIM_UNKNOWN : total > s->past ? total : s->past;
@@ -44,8 +49,8 @@ static enum farm_status group_check(const struct shape_call *call, const struct 
     for (int axis = 0; axis < 4; axis++) TRY(nn_check_dim(call, i, axis, past[axis]));
   }
   int64_t lengths = nn_given(call, SEQLENS) ? tensor_elems(nn_type(call, SEQLENS)) : DIM_UNKNOWN;
-  FAIL_IF(nn_rank(call, SEQLENS) >= 0 && lengths >= 0 && s->batch >= 0 && lengths != s->batch, FARM_INVALID, "seqlens_k has %lld elements",
-          (long long)lengths);
+  FAIL_IF(nn_rank(call, SEQLENS) >= 0 && lengths >= 0 && s->batch >= 0 && lengths != s->batch, FARM_INVALID,
+          "seqlens_k has %lld elements", (long long)lengths);
   TRY(nn_check_vector(call, SINK, s->heads));
   bool turns = attr_int(call->attrs, "do_rotary", 0) != 0;
   FAIL_IF(turns && (!nn_given(call, COSINE) || !nn_given(call, SINE)), FARM_INVALID, "do_rotary needs the caches");
@@ -69,7 +74,8 @@ static enum farm_status group_shape(struct shape_call *call) {
   for (int i = 0; i < 3; i++) nn_output(call, i, nn_dtype(call, QUERY), -1, NULL);
   FAIL_IF(nn_given(call, KEY) != nn_given(call, VALUE) || nn_given(call, PAST_KEY) != nn_given(call, PAST_VALUE), FARM_INVALID,
           "keys and values come together");
-  FAIL_IF(nn_given(call, POSITIONS) || nn_given(call, SCORE_BIAS), FARM_UNSUPPORTED, "position_ids and attention_bias are not supported");
+  FAIL_IF(nn_given(call, POSITIONS) || nn_given(call, SCORE_BIAS), FARM_UNSUPPORTED,
+          "position_ids and attention_bias are not supported");
   TRY(nn_check_rank(call, QUERY, 3, 3));
   TRY(nn_check_single(call, TOTAL));
   if (nn_rank(call, QUERY) < 0) return FARM_OK;
@@ -102,7 +108,8 @@ struct parts {
   struct heads q_heads, k_heads, v_heads;
 };
 
-static enum farm_status parts_load(const struct reference_call *call, struct arena *scratch, const struct sizes *s, struct parts *p) {
+static enum farm_status parts_load(const struct reference_call *call, struct arena *scratch, const struct sizes *s,
+                                   struct parts *p) {
   TRY(nn_load(scratch, call->inputs[QUERY], &p->q));
   int64_t width = call->inputs[QUERY]->dims[2];
   p->q_heads = (struct heads){p->q, s->len * width, s->dim, width};
@@ -113,12 +120,13 @@ static enum farm_status parts_load(const struct reference_call *call, struct are
   }
   TRY(nn_load(scratch, call->inputs[KEY], &p->k));
   TRY(nn_load(scratch, call->inputs[VALUE], &p->v));
-  p->k_heads = heads_interleaved(p->k, s->len, s->kv_heads, s->dim), p->v_heads = heads_interleaved(p->v, s->len, s->kv_heads, s->dim);
+  p->k_heads = heads_interleaved(p->k, s->len, s->kv_heads, s->dim),
+  p->v_heads = heads_interleaved(p->v, s->len, s->kv_heads, s->dim);
   return FARM_OK;
 }
 
-static enum farm_status parts_turn(const struct reference_call *call, struct arena *scratch, const struct sizes *s, const int64_t *past,
-                                   const struct parts *p) {
+static enum farm_status parts_turn(const struct reference_call *call, struct arena *scratch, const struct sizes *s,
+                                   const int64_t *past, const struct parts *p) {
   double *cosine = NULL, *sine = NULL;
   int64_t *positions = NULL;
   if (!attr_int(call->attrs, "do_rotary", 0)) return FARM_OK;
@@ -127,17 +135,19 @@ static enum farm_status parts_turn(const struct reference_call *call, struct are
   TRY(nn_alloc(scratch, s->batch * s->len, sizeof *positions, &positions));
   for (int64_t i = 0; i < s->batch * s->len; i++) {
     positions[i] = past[i / s->len] + i % s->len;
-    FAIL_IF(positions[i] >= call->inputs[COSINE]->dims[0], FARM_INVALID, "position %lld is beyond the caches", (long long)positions[i]);
+    FAIL_IF(positions[i] >= call->inputs[COSINE]->dims[0], FARM_INVALID, "position %lld is beyond the caches",
+            (long long)positions[i]);
   }
-  struct rotary rotary = {cosine, sine, positions, 2 * call->inputs[COSINE]->dims[1], attr_int(call->attrs, "rotary_interleaved", 0) != 0};
+  struct rotary rotary = {cosine, sine, positions, 2 * call->inputs[COSINE]->dims[1],
+                          attr_int(call->attrs, "rotary_interleaved", 0) != 0};
   rotary_apply(&rotary, &p->q_heads, s->batch, s->heads, s->len);
   rotary_apply(&rotary, &p->k_heads, s->batch, s->kv_heads, s->len);
   return FARM_OK;
 }
 
 /* The cache after the new steps: past[b] old ones, then the new. */
-static enum farm_status cache_join(const struct reference_call *call, struct arena *scratch, const struct sizes *s, const int64_t *past,
-                                   int which, const struct heads *fresh, struct heads *out) {
+static enum farm_status cache_join(const struct reference_call *call, struct arena *scratch, const struct sizes *s,
+                                   const int64_t *past, int which, const struct heads *fresh, struct heads *out) {
   double *old = NULL, *all = NULL;
   TRY(nn_load(scratch, nn_in(call, PAST_KEY + which), &old));
   TRY(nn_alloc(scratch, s->batch * s->kv_heads * s->capacity * s->dim, sizeof *all, &all));
@@ -153,13 +163,15 @@ static enum farm_status cache_join(const struct reference_call *call, struct are
   return FARM_OK;
 }
 
-static enum farm_status past_lengths(const struct reference_call *call, struct arena *scratch, const struct sizes *s, int64_t total, int64_t **out) {
+static enum farm_status past_lengths(const struct reference_call *call, struct arena *scratch, const struct sizes *s,
+                                     int64_t total, int64_t **out) {
   const struct tensor *lengths = call->inputs[SEQLENS];
   TRY(nn_alloc(scratch, s->batch, sizeof **out, out));
   for (int64_t b = 0; b < s->batch; b++) {
     int64_t own = dtype_load_i64(lengths->dtype, lengths->data, b) + 1;
     (*out)[b] = s->len == total ? 0 : own - s->len;
-    FAIL_IF((*out)[b] < 0 || (*out)[b] > s->past || (*out)[b] + s->len > s->capacity, FARM_INVALID, "seqlens_k holds %lld", (long long)own - 1);
+    FAIL_IF((*out)[b] < 0 || (*out)[b] > s->past || (*out)[b] + s->len > s->capacity, FARM_INVALID, "seqlens_k holds %lld",
+            (long long)own - 1);
   }
   return FARM_OK;
 }
@@ -182,9 +194,20 @@ static enum farm_status group_reference_body(struct reference_call *call, struct
   TRY(nn_alloc(scratch, s.batch * s.len * s.heads * s.dim, sizeof *out, &out));
   struct window window = {past, s.capacity, attr_int(call->attrs, "local_window_size", -1)};
   double scale = (double)attr_float(call->attrs, "scale", 0);
-  struct attend attend = {s.batch, s.heads, s.kv_heads, s.len, s.capacity, s.dim, s.dim, .sink = sink, .q = parts.q_heads,
-                          .softcap = (double)attr_float(call->attrs, "softcap", 0), .context = &window, .mask = window_apply,
-                          .scale = scale == 0 ? 1 / pmath_sqrt((double)s.dim) : scale, .out = heads_interleaved(out, s.len, s.heads, s.dim)};
+  struct attend attend = {s.batch,
+                          s.heads,
+                          s.kv_heads,
+                          s.len,
+                          s.capacity,
+                          s.dim,
+                          s.dim,
+                          .sink = sink,
+                          .q = parts.q_heads,
+                          .softcap = (double)attr_float(call->attrs, "softcap", 0),
+                          .context = &window,
+                          .mask = window_apply,
+                          .scale = scale == 0 ? 1 / pmath_sqrt((double)s.dim) : scale,
+                          .out = heads_interleaved(out, s.len, s.heads, s.dim)};
   TRY(cache_join(call, scratch, &s, past, 0, &parts.k_heads, &attend.k));
   TRY(cache_join(call, scratch, &s, past, 1, &parts.v_heads, &attend.v));
   TRY(attend_run(&attend, scratch));

@@ -19,7 +19,8 @@ struct sizes {
 
 static enum farm_status mha_sizes(const struct attrs *attrs, const struct tensor *query, const struct tensor *key,
                                   const struct tensor *value, const struct tensor *past, struct sizes *s) {
-  *s = (struct sizes){.batch = query->dims[0], .len = query->dims[1], .width = query->dims[2], .heads = attr_int(attrs, "num_heads", 0)};
+  *s = (struct sizes){
+      .batch = query->dims[0], .len = query->dims[1], .width = query->dims[2], .heads = attr_int(attrs, "num_heads", 0)};
   FAIL_IF(s->heads < 1 || s->heads > INT32_MAX, FARM_INVALID, "num_heads is %lld", (long long)s->heads);
   s->planar = key->rank == 4;
   s->keys = key->dims[s->planar ? 2 : 1];
@@ -42,8 +43,10 @@ static enum farm_status check_dims(const struct shape_call *call, int input, int
 static enum farm_status mha_check(const struct shape_call *call, const struct sizes *s, int64_t total) {
   int64_t d = per_head(s->width, s->heads), v = per_head(s->v_width, s->heads), bias;
   int mask = nn_rank(call, PADDING);
-  TRY(check_dims(call, KEY, s->planar ? 4 : 3, s->planar ? (int64_t[]){s->batch, s->heads, s->keys, d} : (int64_t[]){s->batch, s->keys, s->width}, false));
-  TRY(check_dims(call, VALUE, s->planar ? 4 : 3, s->planar ? (int64_t[]){s->batch, s->heads, s->keys, v} : (int64_t[]){s->batch, s->keys, s->v_width}, false));
+  TRY(check_dims(call, KEY, s->planar ? 4 : 3,
+                 s->planar ? (int64_t[]){s->batch, s->heads, s->keys, d} : (int64_t[]){s->batch, s->keys, s->width}, false));
+  TRY(check_dims(call, VALUE, s->planar ? 4 : 3,
+                 s->planar ? (int64_t[]){s->batch, s->heads, s->keys, v} : (int64_t[]){s->batch, s->keys, s->v_width}, false));
   TRY(nn_dim_multiply(s->width, 2, &bias));
   TRY(nn_dim_add(bias, s->v_width, &bias));
   TRY(nn_check_vector(call, BIAS, bias));
@@ -63,7 +66,8 @@ static enum farm_status mha_shape(struct shape_call *call) {
   TRY(nn_check_type(call, PADDING, NN_TYPE(I32)));
   for (int i = 0; i < 3; i++) nn_output(call, i, nn_dtype(call, QUERY), -1, NULL);
   bool packed = !nn_given(call, KEY) || !nn_given(call, VALUE) || nn_rank(call, QUERY) == 5 || nn_rank(call, KEY) == 5;
-  FAIL_IF(packed || nn_given(call, 8) || nn_given(call, 9), FARM_UNSUPPORTED, "packed or shared keys and values are not supported");
+  FAIL_IF(packed || nn_given(call, 8) || nn_given(call, 9), FARM_UNSUPPORTED,
+          "packed or shared keys and values are not supported");
   TRY(nn_check_rank(call, QUERY, 3, 3));
   TRY(nn_check_rank(call, KEY, 3, 4));
   FAIL_IF(nn_given(call, PAST_KEY) != nn_given(call, PAST_VALUE), FARM_INVALID, "past_key and past_value come together");
@@ -101,7 +105,8 @@ static void mha_mask_apply(void *context, int64_t b, int64_t h, int64_t i, doubl
 }
 
 /* An input of [b][len][width] plus its part of the bias. */
-static enum farm_status load_biased(const struct reference_call *call, struct arena *scratch, int input, int64_t bias_at, double **out) {
+static enum farm_status load_biased(const struct reference_call *call, struct arena *scratch, int input, int64_t bias_at,
+                                    double **out) {
   const struct tensor *x = call->inputs[input], *bias = nn_in(call, BIAS);
   TRY(nn_load(scratch, x, out));
   if (!bias || x->rank != 3) return FARM_OK;
@@ -110,8 +115,8 @@ static enum farm_status load_biased(const struct reference_call *call, struct ar
   return FARM_OK;
 }
 
-static enum farm_status join(const struct reference_call *call, struct arena *scratch, const struct sizes *s, int which, int64_t dim,
-                             struct heads *out) {
+static enum farm_status join(const struct reference_call *call, struct arena *scratch, const struct sizes *s, int which,
+                             int64_t dim, struct heads *out) {
   int64_t total = s->past + s->keys;
   double *fresh = NULL, *old = NULL, *all = NULL;
   TRY(load_biased(call, scratch, KEY + which, (which + 1) * s->width, &fresh));
@@ -137,10 +142,25 @@ static enum farm_status mha_reference_body(struct reference_call *call, struct a
   TRY(nn_alloc(scratch, s.batch * s.len * s.v_width, sizeof *out, &out));
   int64_t d = s.width / s.heads, v = s.v_width / s.heads;
   double scale = (double)attr_float(call->attrs, "scale", 0);
-  struct mha_mask mask = {nn_in(call, PADDING), nn_in(call, SCORE_BIAS), bias, s.len, s.past, s.past + s.keys,
-                          (double)attr_float(call->attrs, "mask_filter_value", -10000), attr_int(call->attrs, "unidirectional", 0) != 0};
-  struct attend attend = {s.batch, s.heads, s.heads, s.len, s.past + s.keys, d, v, .context = &mask, .mask = mha_mask_apply,
-                          .scale = scale == 0 ? 1 / pmath_sqrt((double)d) : scale, .q = heads_interleaved(query, s.len, s.heads, d),
+  struct mha_mask mask = {nn_in(call, PADDING),
+                          nn_in(call, SCORE_BIAS),
+                          bias,
+                          s.len,
+                          s.past,
+                          s.past + s.keys,
+                          (double)attr_float(call->attrs, "mask_filter_value", -10000),
+                          attr_int(call->attrs, "unidirectional", 0) != 0};
+  struct attend attend = {s.batch,
+                          s.heads,
+                          s.heads,
+                          s.len,
+                          s.past + s.keys,
+                          d,
+                          v,
+                          .context = &mask,
+                          .mask = mha_mask_apply,
+                          .scale = scale == 0 ? 1 / pmath_sqrt((double)d) : scale,
+                          .q = heads_interleaved(query, s.len, s.heads, d),
                           .out = heads_interleaved(out, s.len, s.heads, v)};
   TRY(join(call, scratch, &s, 0, d, &attend.k));
   TRY(join(call, scratch, &s, 1, v, &attend.v));

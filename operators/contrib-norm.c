@@ -79,8 +79,10 @@ static enum farm_status skip_reference_body(struct reference_call *call, struct 
   TRY(skip_add(call, scratch, values, simplified ? 3 : 4));
   if (nn_out(call, 3)) nn_store(call->outputs[3], values);
   int64_t width = x->dims[x->rank - 1];
-  struct rows rows = {values, tensor_elems(x) / width, width, scale, bias,
-                      (double)attr_float(call->attrs, "epsilon", simplified ? 1e-6f : 1e-12f), !simplified};
+  struct rows rows = {values,     tensor_elems(x) / width,
+                      width,      scale,
+                      bias,       (double)attr_float(call->attrs, "epsilon", simplified ? 1e-6f : 1e-12f),
+                      !simplified};
   rows_normalise(&rows, nn_out(call, 1), nn_out(call, 2));
   if (nn_out(call, 0)) nn_store(call->outputs[0], values);
   return FARM_OK;
@@ -128,7 +130,8 @@ static int64_t id_at(const struct tensor *ids, int64_t i) { return dtype_load_i6
 static void mask_counts(const struct tensor *mask, struct tensor *out) {
   for (int64_t b = 0; b < out->dims[0]; b++) {
     int64_t count = 0;
-    for (int64_t i = 0; mask && i < mask->dims[1]; i++) count += dtype_load_i64(mask->dtype, mask->data, b * mask->dims[1] + i) == 1;
+    for (int64_t i = 0; mask && i < mask->dims[1]; i++)
+      count += dtype_load_i64(mask->dtype, mask->data, b * mask->dims[1] + i) == 1;
     dtype_store_i64(out->dtype, out->data, b, count);
   }
 }

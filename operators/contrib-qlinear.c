@@ -80,8 +80,12 @@ static enum farm_status binary_run(struct reference_call *call, struct arena *sc
   return FARM_OK;
 }
 
-static enum farm_status add_reference_body(struct reference_call *call, struct arena *scratch) { return binary_run(call, scratch, false); }
-static enum farm_status mul_reference_body(struct reference_call *call, struct arena *scratch) { return binary_run(call, scratch, true); }
+static enum farm_status add_reference_body(struct reference_call *call, struct arena *scratch) {
+  return binary_run(call, scratch, false);
+}
+static enum farm_status mul_reference_body(struct reference_call *call, struct arena *scratch) {
+  return binary_run(call, scratch, true);
+}
 NN_REFERENCE(add_reference)
 NN_REFERENCE(mul_reference)
 
@@ -115,8 +119,12 @@ static enum farm_status unary_run(struct reference_call *call, struct arena *scr
   return FARM_OK;
 }
 
-static enum farm_status sigmoid_reference_body(struct reference_call *call, struct arena *scratch) { return unary_run(call, scratch, sigmoid); }
-static enum farm_status leaky_reference_body(struct reference_call *call, struct arena *scratch) { return unary_run(call, scratch, leaky_relu); }
+static enum farm_status sigmoid_reference_body(struct reference_call *call, struct arena *scratch) {
+  return unary_run(call, scratch, sigmoid);
+}
+static enum farm_status leaky_reference_body(struct reference_call *call, struct arena *scratch) {
+  return unary_run(call, scratch, leaky_relu);
+}
 NN_REFERENCE(sigmoid_reference)
 NN_REFERENCE(leaky_reference)
 
@@ -136,7 +144,8 @@ static enum farm_status softmax_reference_body(struct reference_call *call, stru
   bool flat = attr_int(call->attrs, "opset", 13) < 13;
   int64_t count = x->rank == 0 ? 1 : flat ? nn_product(x, axis, x->rank) : x->dims[axis], elems = tensor_elems(x);
   int64_t inner = x->rank == 0 || flat ? 1 : nn_product(x, axis + 1, x->rank);
-  for (int64_t i = 0; elems && i < elems / count; i++) softmax_line(values + i / inner * count * inner + i % inner, count, inner, false);
+  for (int64_t i = 0; elems && i < elems / count; i++)
+    softmax_line(values + i / inner * count * inner + i % inner, count, inner, false);
   store_quantised(call, Y_SCALE, values);
   return FARM_OK;
 }
@@ -215,7 +224,8 @@ NN_REFERENCE(pool_reference)
 static enum farm_status concat_shape(struct shape_call *call) {
   int rank = nn_rank(call, 2), axis = 0;
   int64_t dims[TENSOR_MAX_RANK], sum = 0;
-  FAIL_IF(call->input_count < 5 || (call->input_count - 2) % 3, FARM_INVALID, "%d inputs are no list of parts", call->input_count);
+  FAIL_IF(call->input_count < 5 || (call->input_count - 2) % 3, FARM_INVALID, "%d inputs are no list of parts",
+          call->input_count);
   TRY(check_quantised(call, 2, call->input_count - 2));
   nn_output(call, 0, nn_dtype(call, 2), -1, NULL);
   for (int i = 2; i < call->input_count; i += 3) FAIL_IF(!nn_given(call, i), FARM_INVALID, "a part is missing");
@@ -247,7 +257,8 @@ static enum farm_status concat_reference_body(struct reference_call *call, struc
     double *values = NULL;
     int64_t own = nn_product(part, axis, part->rank);
     TRY(load_quantised(call, scratch, i, &values));
-    for (int64_t o = 0; o < tensor_elems(y) / row; o++) memcpy(out + o * row + first, values + o * own, (size_t)own * sizeof *out);
+    for (int64_t o = 0; o < tensor_elems(y) / row; o++)
+      memcpy(out + o * row + first, values + o * own, (size_t)own * sizeof *out);
     first += own;
   }
   store_quantised(call, 0, out);

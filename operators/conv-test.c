@@ -20,9 +20,11 @@ static double padded(const struct geometry *g, const struct tensor *x, int64_t n
   return test_at(x, index);
 }
 
-static double conv_sum(const struct geometry *g, const struct tensor *x, const struct tensor *w, int64_t n, int64_t m, const int64_t *out) {
+static double conv_sum(const struct geometry *g, const struct tensor *x, const struct tensor *w, int64_t n, int64_t m,
+                       const int64_t *out) {
   double sum = 0;
-  int64_t channels = g->c / g->group, first = m / (g->m / g->group) * channels, at[3], weight = m * channels * g->kernel[0] * g->kernel[1] * g->kernel[2];
+  int64_t channels = g->c / g->group, first = m / (g->m / g->group) * channels, at[3],
+          weight = m * channels * g->kernel[0] * g->kernel[1] * g->kernel[2];
   for (int64_t c = 0; c < channels; c++)
     for (int64_t a = 0; a < g->kernel[0]; a++)
       for (int64_t b = 0; b < g->kernel[1]; b++)
@@ -55,9 +57,10 @@ static const struct geometry geometries[] = {
     {2, 2, 3, 1, {12, 1, 1}, {4, 1, 1}, {3, 1, 1}, {2, 1, 1}, {5, 0, 0}, {4, 0, 0}},
 };
 
-static struct op_case conv_case(const struct geometry *g, const char *name, int axes, const struct tensor *x, const struct tensor *w,
-                                const struct tensor *bias, int64_t *pads) {
-  struct op_case c = {.name = name, .opset = 11, .input_count = bias ? 3 : 2, .output_count = 1, .inputs = {x, w, bias}, .attr_count = 4};
+static struct op_case conv_case(const struct geometry *g, const char *name, int axes, const struct tensor *x,
+                                const struct tensor *w, const struct tensor *bias, int64_t *pads) {
+  struct op_case c = {
+      .name = name, .opset = 11, .input_count = bias ? 3 : 2, .output_count = 1, .inputs = {x, w, bias}, .attr_count = 4};
   for (int i = 0; i < axes; i++) pads[i] = g->before[i], pads[axes + i] = g->after[i];
   c.attr[0] = INT("group", g->group);
   c.attr[1] = (struct attr){.name = "pads", .type = ATTR_INTS, .count = 2 * axes, .ints = pads};
@@ -71,7 +74,8 @@ TEST(conv_is_its_definition_to_the_bit, "") {
     const struct geometry *g = &geometries[i];
     int64_t pads[6];
     const struct tensor *x = test_random(DTYPE_F32, 1 + i, 5, (int64_t[]){g->n, g->c, g->in[0], g->in[1], g->in[2]});
-    const struct tensor *w = test_random(DTYPE_F32, 50 + i, 5, (int64_t[]){g->m, g->c / g->group, g->kernel[0], g->kernel[1], g->kernel[2]});
+    const struct tensor *w =
+        test_random(DTYPE_F32, 50 + i, 5, (int64_t[]){g->m, g->c / g->group, g->kernel[0], g->kernel[1], g->kernel[2]});
     const struct tensor *bias = i % 2 ? test_random(DTYPE_F32, 90 + i, DIMS(g->m)) : NULL;
     struct op_case c = conv_case(g, "Conv", 3, x, w, bias, pads);
     REQUIRE_OK(op_run(&c));
@@ -90,8 +94,9 @@ TEST(conv_transpose_is_the_adjoint_of_conv, "") {
     REQUIRE_OK(op_run(&forward));
     const struct tensor *y = test_random(DTYPE_F64, 70 + i, 4, forward.outputs[0].dims);
     struct op_case back = conv_case(g, "ConvTranspose", 2, y, w, NULL, pads);
-    back.attr[back.attr_count++] = INTS("output_padding", (g->in[0] + g->before[0] + g->after[0] - (g->kernel[0] - 1) * g->dilation[0] - 1) % g->stride[0],
-                                        (g->in[1] + g->before[1] + g->after[1] - (g->kernel[1] - 1) * g->dilation[1] - 1) % g->stride[1]);
+    back.attr[back.attr_count++] =
+        INTS("output_padding", (g->in[0] + g->before[0] + g->after[0] - (g->kernel[0] - 1) * g->dilation[0] - 1) % g->stride[0],
+             (g->in[1] + g->before[1] + g->after[1] - (g->kernel[1] - 1) * g->dilation[1] - 1) % g->stride[1]);
     REQUIRE_OK(op_run(&back));
     REQUIRE(tensor_shape_equal(&back.outputs[0], x));
     double left = 0, right = 0;
@@ -116,7 +121,8 @@ TEST(conv_integer_subtracts_zero_points_and_pads_with_them, "") {
 }
 
 TEST(qlinear_conv_scales_per_channel_and_rounds_half_to_even, "") {
-  const struct tensor *scale = test_values(DTYPE_F32, 0, NULL, (double[]){0.5}), *one = test_values(DTYPE_F32, 0, NULL, (double[]){1});
+  const struct tensor *scale = test_values(DTYPE_F32, 0, NULL, (double[]){0.5}),
+                      *one = test_values(DTYPE_F32, 0, NULL, (double[]){1});
   struct op_case c = {.name = "QLinearConv", .opset = 10, .input_count = 9, .output_count = 1};
   c.inputs[0] = test_values(DTYPE_U8, DIMS(1, 1, 4), (double[]){1, 3, 5, 200});
   c.inputs[1] = scale, c.inputs[2] = test_values(DTYPE_U8, 0, NULL, (double[]){0});
@@ -151,12 +157,30 @@ static const struct refused {
     {"group that does not divide", {1, 6, 8, 8}, {4, 2, 3, 3}, {.name = "group", .type = ATTR_INT, .i = 3}},
     {"kernel too large", {1, 4, 2, 2}, {4, 4, 3, 3}, {0}},
     {"kernel of 0", {1, 4, 8, 8}, {4, 4, 0, 3}, {0}},
-    {"negative stride", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "strides", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){1, -1}}},
-    {"stride of 0", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "strides", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){0, 1}}},
-    {"huge dilation", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "dilations", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){INT64_MAX, 1}}},
-    {"negative pads", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "pads", .type = ATTR_INTS, .count = 4, .ints = (const int64_t[]){0, 0, -1, 0}}},
-    {"too few pads", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "pads", .type = ATTR_INTS, .count = 3, .ints = (const int64_t[]){0, 0, 1}}},
-    {"kernel_shape unlike the weights", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "kernel_shape", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){3, 5}}},
+    {"negative stride",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "strides", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){1, -1}}},
+    {"stride of 0",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "strides", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){0, 1}}},
+    {"huge dilation",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "dilations", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){INT64_MAX, 1}}},
+    {"negative pads",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "pads", .type = ATTR_INTS, .count = 4, .ints = (const int64_t[]){0, 0, -1, 0}}},
+    {"too few pads",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "pads", .type = ATTR_INTS, .count = 3, .ints = (const int64_t[]){0, 0, 1}}},
+    {"kernel_shape unlike the weights",
+     {1, 4, 8, 8},
+     {4, 4, 3, 3},
+     {.name = "kernel_shape", .type = ATTR_INTS, .count = 2, .ints = (const int64_t[]){3, 5}}},
     {"unknown auto_pad", {1, 4, 8, 8}, {4, 4, 3, 3}, {.name = "auto_pad", .type = ATTR_STRING, .s = "SAME"}},
     {"a dimension beyond all bounds", {1, 4, INT64_MAX, 8}, {4, 4, 3, 3}, {0}},
 };
@@ -165,7 +189,8 @@ TEST(conv_refuses_what_cannot_be, "") {
   for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
     struct tensor x = {DTYPE_F32, 4, {0}, NULL}, w = x;
     memcpy(x.dims, refused[i].x, sizeof refused[i].x), memcpy(w.dims, refused[i].w, sizeof refused[i].w);
-    struct op_case c = {.name = "Conv", .opset = 11, .input_count = 2, .output_count = 1, .inputs = {&x, &w}, .attr = {refused[i].attr}};
+    struct op_case c = {
+        .name = "Conv", .opset = 11, .input_count = 2, .output_count = 1, .inputs = {&x, &w}, .attr = {refused[i].attr}};
     c.attr_count = refused[i].attr.name != NULL;
     CHECK_MESSAGE(op_shape(&c) == FARM_INVALID, "%s passed", refused[i].why);
   }
@@ -173,7 +198,13 @@ TEST(conv_refuses_what_cannot_be, "") {
 
 TEST(conv_keeps_symbols_that_it_does_not_change, "") {
   struct tensor x = {DTYPE_F32, 4, {-2, 4, -3, -4}, NULL}, w = {DTYPE_F32, 4, {8, 4, 3, 3}, NULL};
-  struct op_case c = {.name = "Conv", .opset = 11, .input_count = 2, .output_count = 1, .inputs = {&x, &w}, .attr = {INTS("pads", 1, 1, 1, 0)}, .attr_count = 1};
+  struct op_case c = {.name = "Conv",
+                      .opset = 11,
+                      .input_count = 2,
+                      .output_count = 1,
+                      .inputs = {&x, &w},
+                      .attr = {INTS("pads", 1, 1, 1, 0)},
+                      .attr_count = 1};
   REQUIRE_OK(op_shape(&c));
   const struct tensor *y = &c.outputs[0];
   CHECK(y->rank == 4 && y->dims[0] == -2 && y->dims[1] == 8 && y->dims[2] == -3 && y->dims[3] == DIM_UNKNOWN);
@@ -192,7 +223,8 @@ TEST(window_pads_by_itself_as_asked, "") {
     struct window window;
     REQUIRE_OK(window_read(&(struct attrs){attrs, 3}, 1, NULL, &window));
     REQUIRE_OK(window_slide(&window, (int64_t[]){5}, false));
-    CHECK_MESSAGE(window.out[0] == modes[i].out && window.before[0] == modes[i].before && window.after[0] == modes[i].after, "%s: %lld %lld %lld",
-                  modes[i].mode, (long long)window.out[0], (long long)window.before[0], (long long)window.after[0]);
+    CHECK_MESSAGE(window.out[0] == modes[i].out && window.before[0] == modes[i].before && window.after[0] == modes[i].after,
+                  "%s: %lld %lld %lld", modes[i].mode, (long long)window.out[0], (long long)window.before[0],
+                  (long long)window.after[0]);
   }
 }

@@ -109,14 +109,16 @@ static void integer_end_write(void *context, int64_t first, int64_t channel, int
   for (int i = 0; i < count; i++) {
     double sum = sums[i] + (end->bias ? end->bias[channel] : 0);
     if (end->multipliers)
-      dtype_store_f64(end->y->dtype, end->y->data, first + i, nn_requantize(sum, end->multipliers[channel], end->zero_point, end->y->dtype));
+      dtype_store_f64(end->y->dtype, end->y->data, first + i,
+                      nn_requantize(sum, end->multipliers[channel], end->zero_point, end->y->dtype));
     else
       ((int32_t *)end->y->data)[first + i] = (int32_t)(uint32_t)(int64_t)sum;
   }
 }
 
 /* Loads a tensor less its zero point: one, or one per index of axis 0. */
-static enum farm_status load_centred(struct arena *scratch, const struct tensor *tensor, const struct tensor *zero_point, double **out) {
+static enum farm_status load_centred(struct arena *scratch, const struct tensor *tensor, const struct tensor *zero_point,
+                                     double **out) {
   TRY(nn_load(scratch, tensor, out));
   if (!zero_point) return FARM_OK;
   int64_t channels = tensor_elems(zero_point), elems = tensor_elems(tensor), each = channels > 0 ? elems / channels : 0;
@@ -124,7 +126,8 @@ static enum farm_status load_centred(struct arena *scratch, const struct tensor 
   return FARM_OK;
 }
 
-static enum farm_status conv_integer(struct reference_call *call, struct arena *scratch, const int inputs[4], struct integer_end *end) {
+static enum farm_status conv_integer(struct reference_call *call, struct arena *scratch, const int inputs[4],
+                                     struct integer_end *end) {
   const struct tensor *x = call->inputs[inputs[0]], *w = call->inputs[inputs[2]];
   struct convolution convolution;
   double *x_values = NULL, *w_values = NULL;
@@ -159,7 +162,8 @@ static enum farm_status conv_integer_shape(struct shape_call *call) {
 }
 
 static enum farm_status qlinear_conv_shape(struct shape_call *call) {
-  static const uint32_t types[] = {NN_BYTES, NN_TYPE(F32), NN_BYTES, NN_BYTES, NN_TYPE(F32), NN_BYTES, NN_TYPE(F32), NN_BYTES, NN_TYPE(I32)};
+  static const uint32_t types[] = {NN_BYTES, NN_TYPE(F32), NN_BYTES, NN_BYTES,    NN_TYPE(F32),
+                                   NN_BYTES, NN_TYPE(F32), NN_BYTES, NN_TYPE(I32)};
   for (int i = 0; i < 9; i++) TRY(nn_check_type(call, i, types[i]));
   TRY(nn_check_same_type(call, 0, 2));
   TRY(nn_check_same_type(call, 3, 5));

@@ -26,8 +26,8 @@ static enum farm_status convolution_read_channels(const struct attrs *attrs, con
     out->out_channels = other;
   }
   int64_t divided = out->transposed ? out->in_channels : out->out_channels;
-  FAIL_IF(divided >= 0 && divided % out->groups, FARM_INVALID, "%lld channels do not divide into %lld groups",
-          (long long)divided, (long long)out->groups);
+  FAIL_IF(divided >= 0 && divided % out->groups, FARM_INVALID, "%lld channels do not divide into %lld groups", (long long)divided,
+          (long long)out->groups);
   return FARM_OK;
 }
 
@@ -60,18 +60,19 @@ enum farm_status convolution_shape(struct shape_call *call, int x, int w, int bi
 /* One product: what the callbacks of dense need. */
 struct part {
   const struct convolution *convolution;
-  const double *x;        // [in_channels/groups][in...] of this batch element and group
-  int64_t first;          // element of the output where this batch element and group begin
-  int64_t channel;        // first output channel of the group
+  const double *x;                                            // [in_channels/groups][in...] of this batch element and group
+  int64_t first;                                              // element of the output where this batch element and group begin
+  int64_t channel;                                            // first output channel of the group
   int64_t taps, sites, in_spatial, in_channels, out_channels; // per group
-  int64_t *offsets;       // [taps][8]
+  int64_t *offsets;                                           // [taps][8]
 };
 
 static void part_row(void *context, int64_t row, double *out) {
   const struct part *part = context;
   const struct convolution *c = part->convolution;
   if (!c->transposed) {
-    memcpy(out, c->w + (part->channel + row) * part->in_channels * part->taps, (size_t)(part->in_channels * part->taps) * sizeof *out);
+    memcpy(out, c->w + (part->channel + row) * part->in_channels * part->taps,
+           (size_t)(part->in_channels * part->taps) * sizeof *out);
     return;
   }
   int64_t group = part->channel / part->out_channels;

@@ -14,8 +14,8 @@ enum { X, W, OFFSET, BIAS, MASK };
 
 static enum farm_status check_field(const struct shape_call *call, int input, const struct convolution *c, int64_t per_tap) {
   int64_t groups = attr_int(call->attrs, "offset_group", 1), taps = window_taps(&c->window), channels = DIM_UNKNOWN;
-  FAIL_IF(groups < 1 || groups > INT32_MAX || (c->in_channels >= 0 && c->in_channels % groups), FARM_INVALID, "offset_group is %lld",
-          (long long)groups);
+  FAIL_IF(groups < 1 || groups > INT32_MAX || (c->in_channels >= 0 && c->in_channels % groups), FARM_INVALID,
+          "offset_group is %lld", (long long)groups);
   TRY(nn_check_rank(call, input, 4, 4));
   if (taps >= 0) {
     TRY(nn_dim_multiply(taps, groups, &channels));
@@ -65,7 +65,8 @@ static double bent_value(const struct bent *b, int64_t channel, int64_t tap, int
   const int64_t at[2] = {site / w->out[1], site % w->out[1]}, kernel[2] = {tap / w->kernel[1], tap % w->kernel[1]};
   double place[2];
   for (int i = 0; i < 2; i++)
-    place[i] = (double)(at[i] * w->stride[i] - w->before[i] + kernel[i] * w->dilation[i]) + b->offset[(field * 2 + i) * b->sites + site];
+    place[i] =
+        (double)(at[i] * w->stride[i] - w->before[i] + kernel[i] * w->dilation[i]) + b->offset[(field * 2 + i) * b->sites + site];
   double value = between(b->x + channel * w->in[0] * w->in[1], w->in, place[0], place[1]);
   return b->mask ? value * b->mask[field * b->sites + site] : value;
 }
@@ -106,8 +107,12 @@ static enum farm_status deform_reference_body(struct reference_call *call, struc
   TRY(nn_load(scratch, nn_in(call, BIAS), &bias));
   TRY(nn_load(scratch, nn_in(call, MASK), &mask));
   c.w = w;
-  struct bent b = {.c = &c, .bias = bias, .offset_groups = attr_int(call->attrs, "offset_group", 1), .taps = window_taps(&c.window),
-                   .sites = window_sites(&c.window), .y = call->outputs[0]};
+  struct bent b = {.c = &c,
+                   .bias = bias,
+                   .offset_groups = attr_int(call->attrs, "offset_group", 1),
+                   .taps = window_taps(&c.window),
+                   .sites = window_sites(&c.window),
+                   .y = call->outputs[0]};
   for (b.batch = 0; b.batch < c.batch; b.batch++) {
     b.x = x + b.batch * c.in_channels * c.window.in[0] * c.window.in[1];
     b.offset = offset + b.batch * b.offset_groups * b.taps * 2 * b.sites;

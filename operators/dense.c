@@ -18,11 +18,11 @@ struct dense_block {
   bool rows_kept;
 };
 
-#define STEP(j)                                                                                                        \
-  {                                                                                                                    \
-    pair column = *(const pair *)(panel + 2 * j);                                                                      \
-    upper##j += column * a;                                                                                            \
-    lower##j += column * b;                                                                                            \
+#define STEP(j)                                                                                                                  \
+  {                                                                                                                              \
+    pair column = *(const pair *)(panel + 2 * j);                                                                                \
+    upper##j += column * a;                                                                                                      \
+    lower##j += column * b;                                                                                                      \
   }
 
 /* sums[2][8] of two rows (they may be the same) and one panel. */

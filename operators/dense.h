@@ -17,8 +17,8 @@ enum { DENSE_COLUMNS = 8 };
 struct dense {
   int64_t m, n, k;
   void *context;
-  void (*read_row)(void *context, int64_t row, double *out);                              // [k]
-  void (*read_panel)(void *context, int64_t column, int count, double *out);              // [k][DENSE_COLUMNS], zeroed before
+  void (*read_row)(void *context, int64_t row, double *out);                                // [k]
+  void (*read_panel)(void *context, int64_t column, int count, double *out);                // [k][DENSE_COLUMNS], zeroed before
   void (*write)(void *context, int64_t row, int64_t column, int count, const double *sums); // count sums of one row
 };
 

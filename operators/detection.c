@@ -71,7 +71,8 @@ static int64_t nms_class(const struct nms *n, int64_t batch, int64_t class_index
   int64_t candidates = 0, kept = 0;
   const double *scores = n->scores + (batch * n->classes + class_index) * n->count;
   for (int64_t i = 0; i < n->count; i++)
-    if (scores[i] == scores[i] && (!n->has_score || scores[i] > n->score)) n->candidates[candidates++] = (struct candidate){scores[i], i};
+    if (scores[i] == scores[i] && (!n->has_score || scores[i] > n->score))
+      n->candidates[candidates++] = (struct candidate){scores[i], i};
   qsort(n->candidates, (size_t)candidates, sizeof *n->candidates, candidate_order);
   for (int64_t i = 0; i < candidates && kept < n->most; i++) {
     struct box box = box_read(n->boxes + (batch * n->count + n->candidates[i].index) * 4, n->centred);
@@ -86,8 +87,12 @@ static int64_t nms_class(const struct nms *n, int64_t batch, int64_t class_index
 
 static enum farm_status nms_reference_body(struct reference_call *call, struct arena *scratch) {
   const struct tensor *boxes = call->inputs[0], *scores = call->inputs[1];
-  struct nms n = {.count = boxes->dims[1], .classes = scores->dims[1], .most = (int64_t)nn_scalar(nn_in(call, 2), 0),
-                  .overlap = nn_scalar(nn_in(call, 3), 0), .has_score = nn_in(call, 4) != NULL, .score = nn_scalar(nn_in(call, 4), 0),
+  struct nms n = {.count = boxes->dims[1],
+                  .classes = scores->dims[1],
+                  .most = (int64_t)nn_scalar(nn_in(call, 2), 0),
+                  .overlap = nn_scalar(nn_in(call, 3), 0),
+                  .has_score = nn_in(call, 4) != NULL,
+                  .score = nn_scalar(nn_in(call, 4), 0),
                   .centred = attr_int(call->attrs, "center_point_box", 0) != 0};
   double *box_values = NULL, *score_values = NULL;
   int64_t *selected = NULL, total = 0, most = n.most < n.count ? n.most : n.count;
@@ -146,8 +151,10 @@ static struct bilinear bilinear_at(const struct align_axis *a, int64_t out, int6
   if (b.outside) return b;
   if (at < 0) at = 0;
   b.low = (int64_t)at;
-  if (b.low >= a->size - 1) b.low = b.high = a->size - 1, at = (double)b.low;
-  else b.high = b.low + 1;
+  if (b.low >= a->size - 1)
+    b.low = b.high = a->size - 1, at = (double)b.low;
+  else
+    b.high = b.low + 1;
   b.high_weight = at - (double)b.low, b.low_weight = 1 - b.high_weight;
   return b;
 }
@@ -186,7 +193,8 @@ static enum farm_status align_axes(const struct reference_call *call, const doub
   for (int i = 0; i < 2; i++) { // y, x
     double low = roi[1 - i] * scale - (half ? 0.5 : 0), extent = roi[3 - i] * scale - (half ? 0.5 : 0) - low;
     if (!half && extent < 1) extent = 1;
-    axes[i].start = low, axes[i].bin = extent / (double)call->outputs[0]->dims[2 + i], axes[i].size = call->inputs[0]->dims[2 + i];
+    axes[i].start = low, axes[i].bin = extent / (double)call->outputs[0]->dims[2 + i],
+    axes[i].size = call->inputs[0]->dims[2 + i];
     double samples = ratio > 0 ? (double)ratio : pmath_ceil(axes[i].bin);
     FAIL_IF(!(samples <= SAMPLES_MOST), FARM_INVALID, "a region spans %g samples", samples);
     axes[i].samples = samples > 0 ? (int64_t)samples : 0;
@@ -206,7 +214,8 @@ static enum farm_status align_reference_body(struct reference_call *call, struct
   for (int64_t r = 0; r < y->dims[0]; r++) {
     struct align_axis axes[2];
     int64_t batch = dtype_load_i64(indices->dtype, indices->data, r);
-    FAIL_IF(batch < 0 || batch >= x->dims[0], FARM_INVALID, "region %lld is of batch element %lld", (long long)r, (long long)batch);
+    FAIL_IF(batch < 0 || batch >= x->dims[0], FARM_INVALID, "region %lld is of batch element %lld", (long long)r,
+            (long long)batch);
     TRY(align_axes(call, rois + 4 * r, axes));
     for (int64_t i = 0; i < channels * bins; i++) {
       double value = align_bin(values + (batch * channels + i / bins) * plane, axes, i % bins / y->dims[3], i % y->dims[3], max);
@@ -221,7 +230,8 @@ NN_REFERENCE(align_reference)
 static enum farm_status roi_pool_shape(struct shape_call *call) {
   int64_t shape[2];
   for (int i = 0; i < 2; i++) TRY(nn_check_type(call, i, NN_FLOATS));
-  FAIL_IF(attr_ints(call->attrs, "pooled_shape", shape, 2) != 2 || shape[0] < 1 || shape[1] < 1, FARM_INVALID, "pooled_shape needs two sizes");
+  FAIL_IF(attr_ints(call->attrs, "pooled_shape", shape, 2) != 2 || shape[0] < 1 || shape[1] < 1, FARM_INVALID,
+          "pooled_shape needs two sizes");
   TRY(nn_check_rank(call, 0, 4, 4));
   TRY(nn_check_rank(call, 1, 2, 2));
   TRY(nn_check_dim(call, 1, 1, 5));

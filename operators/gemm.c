@@ -5,7 +5,7 @@
 
 struct gemm_end {
   struct tensor *y;
-  const double *c; // NULL: none
+  const double *c;            // NULL: none
   int64_t n, c_row, c_column; // strides of C in the shape of y
   double alpha, beta;
   struct activation activation;
@@ -32,11 +32,15 @@ static void gemm_write_integer(void *context, int64_t at, uint64_t sum) {
   if (end->c_tensor)
     value += (uint64_t)(int64_t)end->beta *
              (uint64_t)dtype_load_i64(end->c_tensor->dtype, end->c_tensor->data, row * end->c_row + column * end->c_column);
-  if (dtype_bits(end->y->dtype) == 64) ((uint64_t *)end->y->data)[at] = value;
-  else ((uint32_t *)end->y->data)[at] = (uint32_t)value;
+  if (dtype_bits(end->y->dtype) == 64)
+    ((uint64_t *)end->y->data)[at] = value;
+  else
+    ((uint32_t *)end->y->data)[at] = (uint32_t)value;
 }
 
-static bool gemm_transposed(const struct attrs *attrs, char side) { return attr_int(attrs, side == 'A' ? "transA" : "transB", 0) != 0; }
+static bool gemm_transposed(const struct attrs *attrs, char side) {
+  return attr_int(attrs, side == 'A' ? "transA" : "transB", 0) != 0;
+}
 
 static enum farm_status gemm_check_c(const struct shape_call *call) {
   const struct tensor *y = &call->outputs[0].type;
@@ -56,7 +60,8 @@ static enum farm_status gemm_shape(struct shape_call *call) {
   for (int i = 0; i < 2; i++) TRY(nn_check_rank(call, i, 2, 2));
   double alpha = (double)attr_float(call->attrs, "alpha", 1), beta = (double)attr_float(call->attrs, "beta", 1);
   bool whole = alpha > -1e15 && alpha < 1e15 && beta > -1e15 && beta < 1e15;
-  FAIL_IF(nn_dtype(call, 0) != DTYPE_NONE && !dtype_is_float(nn_dtype(call, 0)) && !whole, FARM_INVALID, "alpha or beta is no integer");
+  FAIL_IF(nn_dtype(call, 0) != DTYPE_NONE && !dtype_is_float(nn_dtype(call, 0)) && !whole, FARM_INVALID,
+          "alpha or beta is no integer");
   if (call->output_count < 1) return FARM_OK;
   TRY(product_shape(call, 0, 1, gemm_transposed(call->attrs, 'A'), gemm_transposed(call->attrs, 'B'), nn_dtype(call, 0)));
   return gemm_check_c(call);
@@ -66,7 +71,8 @@ static enum farm_status gemm_run(struct reference_call *call, struct arena *scra
   const struct tensor *c = nn_in(call, 2);
   struct product product;
   double *c_values = NULL;
-  TRY(product_read(call->inputs[0], call->inputs[1], gemm_transposed(call->attrs, 'A'), gemm_transposed(call->attrs, 'B'), &product));
+  TRY(product_read(call->inputs[0], call->inputs[1], gemm_transposed(call->attrs, 'A'), gemm_transposed(call->attrs, 'B'),
+                   &product));
   TRY(reference_output(call, 0));
   product.integer = !dtype_is_float(call->inputs[0]->dtype);
   if (!product.integer) TRY(nn_load(scratch, c, &c_values));

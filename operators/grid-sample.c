@@ -28,12 +28,14 @@ static enum farm_status named(const struct attrs *attrs, const char *attr, const
 }
 
 static enum farm_status sampler_read(const struct attrs *attrs, const struct tensor *x, struct sampler *out) {
-  static const char *const modes[] = {"linear", "nearest", "cubic", "bilinear", "bicubic"}, *const paddings[] = {"zeros", "border", "reflection"};
+  static const char *const modes[] = {"linear", "nearest", "cubic", "bilinear", "bicubic"}, *const paddings[] = {
+                                                                                                "zeros", "border", "reflection"};
   static const enum sample_mode meanings[] = {SAMPLE_LINEAR, SAMPLE_NEAREST, SAMPLE_CUBIC, SAMPLE_LINEAR, SAMPLE_CUBIC};
   int mode = 0, padding = 0;
   TRY(named(attrs, "mode", modes, 5, &mode));
   TRY(named(attrs, "padding_mode", paddings, 3, &padding));
-  *out = (struct sampler){meanings[mode], (enum sample_padding)padding, attr_int(attrs, "align_corners", 0) != 0, x->rank - 2, {0}};
+  *out =
+      (struct sampler){meanings[mode], (enum sample_padding)padding, attr_int(attrs, "align_corners", 0) != 0, x->rank - 2, {0}};
   memcpy(out->dims, x->dims + 2, (size_t)out->axes * sizeof *out->dims);
   return FARM_OK;
 }
@@ -100,7 +102,9 @@ static void axis_taps(const struct sampler *s, double point, int64_t dim, struct
   for (int i = 0; i < out->count; i++) {
     double at = base + i - (s->mode == SAMPLE_CUBIC), distance = x - at;
     out->at[i] = element_of(s, (int64_t)at, dim);
-    out->weight[i] = s->mode == SAMPLE_NEAREST ? 1 : s->mode == SAMPLE_CUBIC ? cubic(distance) : 1 - (distance < 0 ? -distance : distance);
+    out->weight[i] = s->mode == SAMPLE_NEAREST ? 1
+                     : s->mode == SAMPLE_CUBIC ? cubic(distance)
+                                               : 1 - (distance < 0 ? -distance : distance);
   }
 }
 

@@ -29,8 +29,10 @@ static enum farm_status loss_shape(struct shape_call *call) {
     TRY(nn_check_dim(call, 1, i, nn_dim(call, 0, i ? i + 1 : 0)));
     TRY(nn_dim_merge(nn_dim(call, 0, i ? i + 1 : 0), nn_dim(call, 1, i), &dims[i]));
   }
-  if (reduction != REDUCE_NONE) nn_output(call, 0, nn_dtype(call, 0), 0, NULL);
-  else nn_output(call, 0, nn_dtype(call, 0), rank < 0 ? -1 : rank - 1, dims);
+  if (reduction != REDUCE_NONE)
+    nn_output(call, 0, nn_dtype(call, 0), 0, NULL);
+  else
+    nn_output(call, 0, nn_dtype(call, 0), rank < 0 ? -1 : rank - 1, dims);
   if (call->output_count > 1) shape_same_as_input(call, 1, 0);
   return FARM_OK;
 }
@@ -55,8 +57,10 @@ static enum farm_status loss_reduce(struct reference_call *call, struct arena *s
     sum += losses[i], total += weight;
   }
   if (!nn_out(call, 0)) return FARM_OK;
-  if (reduction == REDUCE_NONE) nn_store(call->outputs[0], losses);
-  else nn_store(call->outputs[0], &(double){reduction == REDUCE_SUM ? sum : sum / total});
+  if (reduction == REDUCE_NONE)
+    nn_store(call->outputs[0], losses);
+  else
+    nn_store(call->outputs[0], &(double){reduction == REDUCE_SUM ? sum : sum / total});
   return FARM_OK;
 }
 
@@ -73,8 +77,12 @@ static enum farm_status loss_run(struct reference_call *call, struct arena *scra
   return loss_reduce(call, scratch, values);
 }
 
-static enum farm_status nll_reference_body(struct reference_call *call, struct arena *scratch) { return loss_run(call, scratch, false); }
-static enum farm_status cross_entropy_reference_body(struct reference_call *call, struct arena *scratch) { return loss_run(call, scratch, true); }
+static enum farm_status nll_reference_body(struct reference_call *call, struct arena *scratch) {
+  return loss_run(call, scratch, false);
+}
+static enum farm_status cross_entropy_reference_body(struct reference_call *call, struct arena *scratch) {
+  return loss_run(call, scratch, true);
+}
 NN_REFERENCE(nll_reference)
 NN_REFERENCE(cross_entropy_reference)
 

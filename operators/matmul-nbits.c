@@ -13,11 +13,13 @@ struct packing {
 };
 
 static enum farm_status packing_read(const struct attrs *attrs, struct packing *out) {
-  *out = (struct packing){attr_int(attrs, "K", 0), attr_int(attrs, "N", 0), attr_int(attrs, "bits", 4), attr_int(attrs, "block_size", 0), 0};
-  FAIL_IF(out->k < 1 || out->n < 1 || out->k > INT32_MAX || out->n > INT32_MAX, FARM_INVALID, "K and N are %lld and %lld", (long long)out->k,
-          (long long)out->n);
+  *out = (struct packing){attr_int(attrs, "K", 0), attr_int(attrs, "N", 0), attr_int(attrs, "bits", 4),
+                          attr_int(attrs, "block_size", 0), 0};
+  FAIL_IF(out->k < 1 || out->n < 1 || out->k > INT32_MAX || out->n > INT32_MAX, FARM_INVALID, "K and N are %lld and %lld",
+          (long long)out->k, (long long)out->n);
   FAIL_IF(out->bits != 2 && out->bits != 4 && out->bits != 8, FARM_INVALID, "bits is %lld", (long long)out->bits);
-  FAIL_IF(out->block < 16 || out->block > 1 << 20 || (out->block & (out->block - 1)), FARM_INVALID, "block_size is %lld", (long long)out->block);
+  FAIL_IF(out->block < 16 || out->block > 1 << 20 || (out->block & (out->block - 1)), FARM_INVALID, "block_size is %lld",
+          (long long)out->block);
   out->blocks = (out->k + out->block - 1) / out->block;
   return FARM_OK;
 }
@@ -25,7 +27,8 @@ static enum farm_status packing_read(const struct attrs *attrs, struct packing *
 static enum farm_status check_elems(const struct shape_call *call, int input, int64_t want) {
   const struct tensor *type = nn_type(call, input);
   int64_t elems = type && type->rank >= 0 ? tensor_elems(type) : -1;
-  FAIL_IF(elems >= 0 && elems != want, FARM_INVALID, "input %d has %lld elements, not %lld", input, (long long)elems, (long long)want);
+  FAIL_IF(elems >= 0 && elems != want, FARM_INVALID, "input %d has %lld elements, not %lld", input, (long long)elems,
+          (long long)want);
   return FARM_OK;
 }
 
@@ -40,7 +43,8 @@ static enum farm_status nbits_shape(struct shape_call *call) {
   FAIL_IF(nn_given(call, GROUP_INDEX), FARM_UNSUPPORTED, "g_idx is not supported");
   TRY(check_elems(call, B, p.n * p.blocks * (p.block * p.bits / 8)));
   TRY(check_elems(call, SCALES, p.n * p.blocks));
-  TRY(check_elems(call, ZERO_POINTS, nn_dtype(call, ZERO_POINTS) == DTYPE_U8 ? p.n * ((p.blocks * p.bits + 7) / 8) : p.n * p.blocks));
+  TRY(check_elems(call, ZERO_POINTS,
+                  nn_dtype(call, ZERO_POINTS) == DTYPE_U8 ? p.n * ((p.blocks * p.bits + 7) / 8) : p.n * p.blocks));
   TRY(nn_check_vector(call, BIAS, p.n));
   nn_output(call, 0, nn_dtype(call, A), -1, NULL);
   if (rank < 0) return FARM_OK;

@@ -22,8 +22,8 @@ static enum farm_status check_parameter(const struct shape_call *call, int param
   if (count < 0 || count == 1 || elems < 0) return FARM_OK;
   int64_t columns = x->dims[x->rank - 1], rows = x->rank > 1 ? x->dims[x->rank - 2] : 1, each = left ? rows : columns;
   int64_t matrices = x->rank > 2 ? tensor_dims_product(x->dims, x->rank - 2) : 1;
-  FAIL_IF(count != each && (p->rank < 2 || count != matrices * each), FARM_INVALID, "input %d has %lld elements for input %d", parameter,
-          (long long)count, operand);
+  FAIL_IF(count != each && (p->rank < 2 || count != matrices * each), FARM_INVALID, "input %d has %lld elements for input %d",
+          parameter, (long long)count, operand);
   return FARM_OK;
 }
 
@@ -32,8 +32,8 @@ struct quantised { // an operand: indices of its inputs
 };
 
 /* (x - zero_point) * scale as doubles; scale -1: none. */
-static enum farm_status load_operand(const struct reference_call *call, struct arena *scratch, const struct quantised *q, bool left,
-                                     bool scaled, const double **out) {
+static enum farm_status load_operand(const struct reference_call *call, struct arena *scratch, const struct quantised *q,
+                                     bool left, bool scaled, const double **out) {
   const struct tensor *x = nn_in(call, q->values), *zero = q->zero_point < 0 ? NULL : nn_in(call, q->zero_point);
   const struct tensor *scale = scaled ? nn_in(call, q->scale) : NULL;
   double *values = NULL;
@@ -97,7 +97,8 @@ static void quantise_write(void *context, int64_t first, int count, const double
   const struct quantise_end *end = context;
   bool integer = dtype_is_integer(end->y->dtype);
   for (int i = 0; i < count; i++) {
-    double value = integer ? nn_quantize_value((float)sums[i], end->scale, end->zero_point, end->y->dtype) : sums[i] / (double)end->scale + end->zero_point;
+    double value = integer ? nn_quantize_value((float)sums[i], end->scale, end->zero_point, end->y->dtype)
+                           : sums[i] / (double)end->scale + end->zero_point;
     dtype_store_f64(end->y->dtype, end->y->data, first + i, value);
   }
 }

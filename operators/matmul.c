@@ -3,11 +3,15 @@
 #include "tables.h"
 
 /* ---- MatMul ---- */
-static void tensor_write(void *context, int64_t first, int count, const double *sums) { nn_store_range(context, first, count, sums); }
+static void tensor_write(void *context, int64_t first, int count, const double *sums) {
+  nn_store_range(context, first, count, sums);
+}
 static void tensor_write_integer(void *context, int64_t at, uint64_t sum) {
   struct tensor *y = context;
-  if (dtype_bits(y->dtype) == 64) ((uint64_t *)y->data)[at] = sum;
-  else ((uint32_t *)y->data)[at] = (uint32_t)sum;
+  if (dtype_bits(y->dtype) == 64)
+    ((uint64_t *)y->data)[at] = sum;
+  else
+    ((uint32_t *)y->data)[at] = (uint32_t)sum;
 }
 
 static const uint32_t PRODUCT_TYPES = NN_FLOATS | NN_INDICES | NN_TYPE(U32) | NN_TYPE(U64);

@@ -1,14 +1,16 @@
 /* Resampling, sampling, detection, spectra and n-grams: cases worked by hand, and what must be refused. */
 #include "nn-test.h"
 
-static struct op_case resize_case(const struct tensor *x, const char *mode, const char *coordinates, const struct tensor *scales, const struct tensor *sizes) {
+static struct op_case resize_case(const struct tensor *x, const char *mode, const char *coordinates, const struct tensor *scales,
+                                  const struct tensor *sizes) {
   struct op_case c = {.name = "Resize", .opset = 19, .input_count = 4, .output_count = 1, .inputs = {x, NULL, scales, sizes}};
   c.attr[0] = TEXT("mode", mode), c.attr[1] = TEXT("coordinate_transformation_mode", coordinates), c.attr_count = 2;
   return c;
 }
 
 TEST(resize_places_its_samples, "") {
-  const struct tensor *x = test_values(DTYPE_F32, DIMS(1, 1, 1, 2), (double[]){1, 3}), *twice = test_values(DTYPE_F32, DIMS(4), (double[]){1, 1, 1, 2});
+  const struct tensor *x = test_values(DTYPE_F32, DIMS(1, 1, 1, 2), (double[]){1, 3}),
+                      *twice = test_values(DTYPE_F32, DIMS(4), (double[]){1, 1, 1, 2});
   static const struct {
     const char *mode, *coordinates;
     double want[4];
@@ -54,7 +56,12 @@ TEST(grid_sample_reads_between_and_beyond, "") {
     double beyond;
   } paddings[] = {{"zeros", 0}, {"border", 4}, {"reflection", 4}};
   for (int i = 0; i < 3; i++) {
-    struct op_case c = {.name = "GridSample", .opset = 20, .input_count = 2, .output_count = 1, .attr = {TEXT("padding_mode", paddings[i].padding)}, .attr_count = 1};
+    struct op_case c = {.name = "GridSample",
+                        .opset = 20,
+                        .input_count = 2,
+                        .output_count = 1,
+                        .attr = {TEXT("padding_mode", paddings[i].padding)},
+                        .attr_count = 1};
     c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 1, 2, 2), (double[]){1, 2, 3, 4});
     c.inputs[1] = test_values(DTYPE_F32, DIMS(1, 1, 3, 2), (double[]){0, 0, 0.5, -0.5, 1.5, 1.5});
     REQUIRE_OK(op_run(&c));
@@ -66,7 +73,8 @@ TEST(non_max_suppression_keeps_the_best_of_each_pile, "") {
   struct op_case c = {.name = "NonMaxSuppression", .opset = 11, .input_count = 5, .output_count = 1};
   c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 4, 4), (double[]){0, 0, 1, 1, 0, 0.1, 1, 1.1, 5, 5, 6, 6, 9, 9, 8, 8});
   c.inputs[1] = test_values(DTYPE_F32, DIMS(1, 1, 4), (double[]){0.5, 0.9, 0.7, 0.1});
-  c.inputs[2] = test_values(DTYPE_I64, DIMS(1), (double[]){9}), c.inputs[3] = test_values(DTYPE_F32, DIMS(1), (double[]){0.5}), c.inputs[4] = test_values(DTYPE_F32, DIMS(1), (double[]){0.2});
+  c.inputs[2] = test_values(DTYPE_I64, DIMS(1), (double[]){9}), c.inputs[3] = test_values(DTYPE_F32, DIMS(1), (double[]){0.5}),
+  c.inputs[4] = test_values(DTYPE_F32, DIMS(1), (double[]){0.2});
   REQUIRE_OK(op_run(&c));
   CHECK(c.outputs[0].dims[0] == 2);
   check_output(&c, 0, (double[]){0, 0, 1, 0, 0, 2}, 0, "selected");
@@ -76,8 +84,10 @@ TEST(non_max_suppression_keeps_the_best_of_each_pile, "") {
 }
 
 TEST(roi_align_averages_and_refuses_foreign_batches, "") {
-  struct op_case c = {.name = "RoiAlign", .opset = 16, .input_count = 3, .output_count = 1, .attr = {INT("sampling_ratio", 1)}, .attr_count = 1};
-  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 1, 2, 2), (double[]){1, 2, 3, 4}), c.inputs[1] = test_values(DTYPE_F32, DIMS(1, 4), (double[]){0, 0, 2, 2});
+  struct op_case c = {
+      .name = "RoiAlign", .opset = 16, .input_count = 3, .output_count = 1, .attr = {INT("sampling_ratio", 1)}, .attr_count = 1};
+  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 1, 2, 2), (double[]){1, 2, 3, 4}),
+  c.inputs[1] = test_values(DTYPE_F32, DIMS(1, 4), (double[]){0, 0, 2, 2});
   c.inputs[2] = test_values(DTYPE_I64, DIMS(1), (double[]){0});
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){2.5}, 1e-6, "roi"); // one sample at (0.5, 0.5)
@@ -86,8 +96,14 @@ TEST(roi_align_averages_and_refuses_foreign_batches, "") {
 }
 
 TEST(max_unpool_puts_back_and_refuses_indices_outside, "") {
-  struct op_case c = {.name = "MaxUnpool", .opset = 11, .input_count = 2, .output_count = 1, .attr = {INTS("kernel_shape", 2), INTS("strides", 2)}, .attr_count = 2};
-  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 1, 2), (double[]){5, 7}), c.inputs[1] = test_values(DTYPE_I64, DIMS(1, 1, 2), (double[]){1, 2});
+  struct op_case c = {.name = "MaxUnpool",
+                      .opset = 11,
+                      .input_count = 2,
+                      .output_count = 1,
+                      .attr = {INTS("kernel_shape", 2), INTS("strides", 2)},
+                      .attr_count = 2};
+  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 1, 2), (double[]){5, 7}),
+  c.inputs[1] = test_values(DTYPE_I64, DIMS(1, 1, 2), (double[]){1, 2});
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){0, 5, 7, 0}, 0, "unpool");
   c.inputs[1] = test_values(DTYPE_I64, DIMS(1, 1, 2), (double[]){1, 4});
@@ -96,14 +112,16 @@ TEST(max_unpool_puts_back_and_refuses_indices_outside, "") {
 
 TEST(col2im_sums_where_blocks_overlap, "") {
   struct op_case c = {.name = "Col2Im", .opset = 18, .input_count = 3, .output_count = 1};
-  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 2, 2), (double[]){1, 2, 10, 20}), c.inputs[1] = test_values(DTYPE_I64, DIMS(1), (double[]){3}), c.inputs[2] = test_values(DTYPE_I64, DIMS(1), (double[]){2});
+  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 2, 2), (double[]){1, 2, 10, 20}),
+  c.inputs[1] = test_values(DTYPE_I64, DIMS(1), (double[]){3}), c.inputs[2] = test_values(DTYPE_I64, DIMS(1), (double[]){2});
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){1, 12, 20}, 0, "col2im");
 }
 
 TEST(dft_and_back_is_where_it_began, "") {
   const struct tensor *x = test_random(DTYPE_F64, 4, DIMS(2, 7, 2));
-  struct op_case there = {.name = "DFT", .opset = 17, .input_count = 1, .output_count = 1, .inputs = {x}, .attr = {INT("axis", 1)}, .attr_count = 1};
+  struct op_case there = {
+      .name = "DFT", .opset = 17, .input_count = 1, .output_count = 1, .inputs = {x}, .attr = {INT("axis", 1)}, .attr_count = 1};
   REQUIRE_OK(op_run(&there));
   double sum[2] = {0, 0};
   for (int i = 0; i < 7; i++) sum[0] += test_at(x, 2 * i), sum[1] += test_at(x, 2 * i + 1);
@@ -116,7 +134,8 @@ TEST(dft_and_back_is_where_it_began, "") {
 
 TEST(stft_is_the_dft_of_each_frame, "") {
   struct op_case c = {.name = "STFT", .opset = 17, .input_count = 4, .output_count = 1};
-  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 4, 1), (double[]){1, 2, 3, 4}), c.inputs[1] = test_values(DTYPE_I64, 0, NULL, (double[]){1});
+  c.inputs[0] = test_values(DTYPE_F32, DIMS(1, 4, 1), (double[]){1, 2, 3, 4}),
+  c.inputs[1] = test_values(DTYPE_I64, 0, NULL, (double[]){1});
   c.inputs[2] = test_values(DTYPE_F32, DIMS(2), (double[]){1, 2}), c.inputs[3] = test_values(DTYPE_I64, 0, NULL, (double[]){2});
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){5, 0, -3, 0, 8, 0, -4, 0, 11, 0, -5, 0}, 1e-12, "stft");
@@ -127,7 +146,8 @@ TEST(stft_is_the_dft_of_each_frame, "") {
 TEST(tfidf_counts_with_gaps_and_refuses_pools_that_lie, "") {
   struct op_case c = {.name = "TfIdfVectorizer", .opset = 9, .input_count = 1, .output_count = 1, .attr_count = 7};
   c.inputs[0] = test_values(DTYPE_I64, DIMS(4), (double[]){1, 2, 1, 3});
-  c.attr[0] = TEXT("mode", "TF"), c.attr[1] = INTS("pool_int64s", 1, 3, 1, 3), c.attr[2] = INTS("ngram_counts", 0, 2), c.attr[3] = INTS("ngram_indexes", 2, 0, 1);
+  c.attr[0] = TEXT("mode", "TF"), c.attr[1] = INTS("pool_int64s", 1, 3, 1, 3), c.attr[2] = INTS("ngram_counts", 0, 2),
+  c.attr[3] = INTS("ngram_indexes", 2, 0, 1);
   c.attr[4] = INT("min_gram_length", 1), c.attr[5] = INT("max_gram_length", 2), c.attr[6] = INT("max_skip_count", 2);
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){1, 2, 2}, 0, "counts"); // 3 once; (1, 3) at distances 1 and 3; 1 twice

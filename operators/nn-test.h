@@ -25,13 +25,17 @@ struct op_case {
   struct tensor outputs[CASE_MOST];
 };
 
-#define INTS(attr_name, ...)                                                                                           \
-  ((struct attr){.name = attr_name, .type = ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
+#define INTS(attr_name, ...)                                                                                                     \
+  ((struct attr){.name = attr_name,                                                                                              \
+                 .type = ATTR_INTS,                                                                                              \
+                 .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                                             \
                  .ints = (const int64_t[]){__VA_ARGS__}})
 #define INT(attr_name, value) ((struct attr){.name = attr_name, .type = ATTR_INT, .count = 1, .i = value})
 #define FLOAT(attr_name, value) ((struct attr){.name = attr_name, .type = ATTR_FLOAT, .count = 1, .f = value})
-#define TEXT(attr_name, value) ((struct attr){.name = attr_name, .type = ATTR_STRING, .count = 1, .s = value, .length = strlen(value)})
-#define DIMS(...) (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+#define TEXT(attr_name, value)                                                                                                   \
+  ((struct attr){.name = attr_name, .type = ATTR_STRING, .count = 1, .s = value, .length = strlen(value)})
+#define DIMS(...)                                                                                                                \
+  (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
 
 static inline struct tensor *test_tensor(enum dtype dtype, int rank, const int64_t *dims) {
   struct tensor *tensor = calloc(1, sizeof *tensor);

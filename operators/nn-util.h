@@ -51,16 +51,16 @@ enum farm_status nn_shape_float_map(struct shape_call *call);
 /* ---- references ---- */
 typedef enum farm_status (*nn_body_fn)(struct reference_call *call, struct arena *scratch);
 enum farm_status nn_run(struct reference_call *call, nn_body_fn body); // with scratch memory that is freed after
-#define NN_REFERENCE(name)                                                                                             \
+#define NN_REFERENCE(name)                                                                                                       \
   static enum farm_status name(struct reference_call *call) { return nn_run(call, name##_body); }
 
-const struct tensor *nn_in(const struct reference_call *call, int input); // NULL when omitted or absent
-struct tensor *nn_out(const struct reference_call *call, int output);     // NULL when not wanted
+const struct tensor *nn_in(const struct reference_call *call, int input);                 // NULL when omitted or absent
+struct tensor *nn_out(const struct reference_call *call, int output);                     // NULL when not wanted
 enum farm_status nn_alloc(struct arena *scratch, int64_t count, size_t bytes, void *out); // out: a pointer's address; zeroed
 /* All elements as doubles; *out NULL for a NULL tensor. */
 enum farm_status nn_load(struct arena *scratch, const struct tensor *tensor, double **out);
 enum farm_status nn_load_range(const struct tensor *tensor, int64_t first, int64_t count, double *out);
-void nn_store(struct tensor *tensor, const double *values);                             // all elements
+void nn_store(struct tensor *tensor, const double *values); // all elements
 void nn_store_range(struct tensor *tensor, int64_t first, int64_t count, const double *values);
 double nn_scalar(const struct tensor *tensor, double otherwise); // element 0; `otherwise` for NULL or an empty tensor
 /* Products of dims [first, last) of a real tensor. */

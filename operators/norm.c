@@ -84,8 +84,12 @@ static enum farm_status layer_run(struct reference_call *call, struct arena *scr
   return FARM_OK;
 }
 
-static enum farm_status layer_reference_body(struct reference_call *call, struct arena *scratch) { return layer_run(call, scratch, true); }
-static enum farm_status rms_reference_body(struct reference_call *call, struct arena *scratch) { return layer_run(call, scratch, false); }
+static enum farm_status layer_reference_body(struct reference_call *call, struct arena *scratch) {
+  return layer_run(call, scratch, true);
+}
+static enum farm_status rms_reference_body(struct reference_call *call, struct arena *scratch) {
+  return layer_run(call, scratch, false);
+}
 NN_REFERENCE(layer_reference)
 NN_REFERENCE(rms_reference)
 
@@ -100,8 +104,8 @@ static enum farm_status instance_shape(struct shape_call *call) {
 
 static enum farm_status group_shape(struct shape_call *call) {
   int64_t groups = attr_int(call->attrs, "num_groups", 0), channels = nn_dim(call, 0, 1);
-  FAIL_IF(groups < 1 || (channels >= 0 && channels % groups), FARM_INVALID, "num_groups is %lld for %lld channels", (long long)groups,
-          (long long)channels);
+  FAIL_IF(groups < 1 || (channels >= 0 && channels % groups), FARM_INVALID, "num_groups is %lld for %lld channels",
+          (long long)groups, (long long)channels);
   for (int i = 0; i < 3; i++) TRY(nn_check_type(call, i, NN_FLOATS));
   TRY(nn_check_rank(call, 0, 2, TENSOR_MAX_RANK));
   for (int i = 1; i < 3; i++) TRY(nn_check_vector(call, i, call->row->since_version < 21 ? groups : channels));
@@ -222,7 +226,8 @@ static enum farm_status lp_reference_body(struct reference_call *call, struct ar
   TRY(nn_load(scratch, x, &values));
   int64_t elems = tensor_elems(x), count = x->dims[axis], inner = nn_product(x, axis + 1, x->rank);
   for (int64_t outer = 0; elems && outer < elems / (count * inner); outer++)
-    for (int64_t i = 0; i < inner; i++) lp_line(values + outer * count * inner + i, count, inner, attr_int(call->attrs, "p", 2) == 2);
+    for (int64_t i = 0; i < inner; i++)
+      lp_line(values + outer * count * inner + i, count, inner, attr_int(call->attrs, "p", 2) == 2);
   nn_store(call->outputs[0], values);
   return FARM_OK;
 }
@@ -241,7 +246,8 @@ static enum farm_status lrn_reference_body(struct reference_call *call, struct a
   double *values = NULL, *out = NULL;
   double alpha = (double)attr_float(call->attrs, "alpha", 0.0001f), beta = (double)attr_float(call->attrs, "beta", 0.75f);
   double bias = (double)attr_float(call->attrs, "bias", 1);
-  int64_t size = attr_int(call->attrs, "size", 1), channels = x->dims[1], spatial = nn_product(x, 2, x->rank), elems = tensor_elems(x);
+  int64_t size = attr_int(call->attrs, "size", 1), channels = x->dims[1], spatial = nn_product(x, 2, x->rank),
+          elems = tensor_elems(x);
   TRY(reference_output(call, 0));
   TRY(nn_load(scratch, x, &values));
   TRY(nn_alloc(scratch, elems, sizeof *out, &out));

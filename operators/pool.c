@@ -17,7 +17,8 @@ struct pool {
 };
 
 static enum farm_status pool_read(const struct attrs *attrs, const struct tensor *x, struct pool *out) {
-  *out = (struct pool){.p = (double)attr_int(attrs, "p", 2), .count_padding = attr_int(attrs, "count_include_pad", 0) != 0,
+  *out = (struct pool){.p = (double)attr_int(attrs, "p", 2),
+                       .count_padding = attr_int(attrs, "count_include_pad", 0) != 0,
                        .column_major = attr_int(attrs, "storage_order", 0) == 1};
   TRY(window_read(attrs, x->rank - 2, NULL, &out->window));
   for (int i = 0; i < x->rank - 2; i++) FAIL_IF(out->window.kernel[i] < 0, FARM_INVALID, "kernel_shape is required");
@@ -51,7 +52,8 @@ static enum farm_status lp_pool_shape(struct shape_call *call) {
 }
 
 /* Calls visit for every window of every plane; the result goes to output 0. */
-typedef double (*pool_visit_fn)(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site, int64_t *out_index);
+typedef double (*pool_visit_fn)(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site,
+                                int64_t *out_index);
 
 static enum farm_status pool_run(struct reference_call *call, struct arena *scratch, pool_visit_fn visit) {
   const struct tensor *x = call->inputs[0];
@@ -84,7 +86,8 @@ static int64_t column_major(const struct window *window, int64_t offset) {
   return index;
 }
 
-static double max_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site, int64_t *out_index) {
+static double max_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site,
+                        int64_t *out_index) {
   int64_t tap[WINDOW_MAX] = {0}, best_at = -1;
   double best = -INFINITY;
   do {
@@ -98,11 +101,13 @@ static double max_visit(const struct pool *pool, const double *plane, int64_t pl
 
 static bool within_padding(const struct window *window, const int64_t *site, const int64_t *tap) {
   for (int i = 0; i < window->axes; i++)
-    if (site[i] * window->stride[i] + tap[i] * window->dilation[i] >= window->before[i] + window->in[i] + window->after[i]) return false;
+    if (site[i] * window->stride[i] + tap[i] * window->dilation[i] >= window->before[i] + window->in[i] + window->after[i])
+      return false;
   return true;
 }
 
-static double average_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site, int64_t *out_index) {
+static double average_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site,
+                            int64_t *out_index) {
   int64_t tap[WINDOW_MAX] = {0}, count = 0;
   double sum = 0;
   (void)plane_index, (void)out_index;
@@ -121,7 +126,8 @@ static double power(double x, double p) {
 
 static double root(double x, double p) { return p == 1 ? x : p == 2 ? pmath_sqrt(x) : pmath_pow(x, 1 / p); }
 
-static double lp_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site, int64_t *out_index) {
+static double lp_visit(const struct pool *pool, const double *plane, int64_t plane_index, const int64_t *site,
+                       int64_t *out_index) {
   int64_t tap[WINDOW_MAX] = {0};
   double sum = 0;
   (void)plane_index, (void)out_index;
@@ -132,11 +138,15 @@ static double lp_visit(const struct pool *pool, const double *plane, int64_t pla
   return root(sum, pool->p);
 }
 
-static enum farm_status max_pool_reference_body(struct reference_call *call, struct arena *scratch) { return pool_run(call, scratch, max_visit); }
+static enum farm_status max_pool_reference_body(struct reference_call *call, struct arena *scratch) {
+  return pool_run(call, scratch, max_visit);
+}
 static enum farm_status average_pool_reference_body(struct reference_call *call, struct arena *scratch) {
   return pool_run(call, scratch, average_visit);
 }
-static enum farm_status lp_pool_reference_body(struct reference_call *call, struct arena *scratch) { return pool_run(call, scratch, lp_visit); }
+static enum farm_status lp_pool_reference_body(struct reference_call *call, struct arena *scratch) {
+  return pool_run(call, scratch, lp_visit);
+}
 NN_REFERENCE(max_pool_reference)
 NN_REFERENCE(average_pool_reference)
 NN_REFERENCE(lp_pool_reference)
@@ -192,7 +202,9 @@ static enum farm_status global_average_reference_body(struct reference_call *cal
 static enum farm_status global_max_reference_body(struct reference_call *call, struct arena *scratch) {
   return global_run(call, scratch, global_max);
 }
-static enum farm_status global_lp_reference_body(struct reference_call *call, struct arena *scratch) { return global_run(call, scratch, global_lp); }
+static enum farm_status global_lp_reference_body(struct reference_call *call, struct arena *scratch) {
+  return global_run(call, scratch, global_lp);
+}
 NN_REFERENCE(global_average_reference)
 NN_REFERENCE(global_max_reference)
 NN_REFERENCE(global_lp_reference)

@@ -1,7 +1,8 @@
 /* Matrix products, softmax and quantisation against their formulas. */
 #include "nn-test.h"
 
-static struct op_case product_case(const char *name, int opset, const struct tensor *a, const struct tensor *b, const struct tensor *c) {
+static struct op_case product_case(const char *name, int opset, const struct tensor *a, const struct tensor *b,
+                                   const struct tensor *c) {
   return (struct op_case){.name = name, .opset = opset, .input_count = c ? 3 : 2, .output_count = 1, .inputs = {a, b, c}};
 }
 
@@ -20,7 +21,8 @@ TEST(matmul_broadcasts_batches_as_numpy_does, "") {
 }
 
 TEST(matmul_of_vectors_loses_their_axis, "") {
-  const struct tensor *v = test_values(DTYPE_F32, DIMS(3), (double[]){1, 2, 3}), *m = test_values(DTYPE_F32, DIMS(3, 2), (double[]){1, 2, 3, 4, 5, 6});
+  const struct tensor *v = test_values(DTYPE_F32, DIMS(3), (double[]){1, 2, 3}),
+                      *m = test_values(DTYPE_F32, DIMS(3, 2), (double[]){1, 2, 3, 4, 5, 6});
   struct op_case vm = product_case("MatMul", 13, v, m, NULL), vv = product_case("MatMul", 13, v, v, NULL);
   REQUIRE_OK(op_run(&vm));
   REQUIRE_OK(op_run(&vv));
@@ -65,7 +67,8 @@ TEST(gemm_transposes_scales_and_broadcasts_c, "") {
       for (int k = 0; k < 6; k++) want[at] += test_at(a, k * 4 + row) * test_at(b, column * 6 + k);
       want[at] = 0.5 * want[at] + 2 * test_at(add, (shapes[i][0] > 1 ? row : 0) * shapes[i][1] + (shapes[i][1] > 1 ? column : 0));
     }
-    c.attr[0] = INT("transA", 1), c.attr[1] = INT("transB", 1), c.attr[2] = FLOAT("alpha", 0.5f), c.attr[3] = FLOAT("beta", 2), c.attr_count = 4;
+    c.attr[0] = INT("transA", 1), c.attr[1] = INT("transB", 1), c.attr[2] = FLOAT("alpha", 0.5f), c.attr[3] = FLOAT("beta", 2),
+    c.attr_count = 4;
     REQUIRE_OK(op_run(&c));
     check_output(&c, 0, want, 1e-14, "gemm");
   }
@@ -75,7 +78,8 @@ TEST(products_refuse_what_does_not_fit, "") {
   static const struct {
     int64_t a[3], b[3];
     int a_rank, b_rank;
-  } wrong[] = {{{2, 3}, {4, 5}, 2, 2}, {{3}, {4}, 1, 1}, {{2, 2, 3}, {3, 3, 4}, 3, 3}, {{1}, {1}, 0, 1}, {{INT64_MAX, 2}, {3, 1}, 2, 2}};
+  } wrong[] = {
+      {{2, 3}, {4, 5}, 2, 2}, {{3}, {4}, 1, 1}, {{2, 2, 3}, {3, 3, 4}, 3, 3}, {{1}, {1}, 0, 1}, {{INT64_MAX, 2}, {3, 1}, 2, 2}};
   for (int i = 0; i < 5; i++) {
     struct tensor a = {DTYPE_F32, wrong[i].a_rank, {0}, NULL}, b = {DTYPE_F32, wrong[i].b_rank, {0}, NULL};
     memcpy(a.dims, wrong[i].a, sizeof wrong[i].a), memcpy(b.dims, wrong[i].b, sizeof wrong[i].b);
@@ -86,7 +90,8 @@ TEST(products_refuse_what_does_not_fit, "") {
 
 TEST(matmul_integer_takes_zero_points_per_row_and_column, "") {
   struct op_case c = {.name = "MatMulInteger", .opset = 10, .input_count = 4, .output_count = 1};
-  c.inputs[0] = test_values(DTYPE_U8, DIMS(2, 2), (double[]){1, 2, 3, 4}), c.inputs[1] = test_values(DTYPE_I8, DIMS(2, 2), (double[]){5, -6, 7, 8});
+  c.inputs[0] = test_values(DTYPE_U8, DIMS(2, 2), (double[]){1, 2, 3, 4}),
+  c.inputs[1] = test_values(DTYPE_I8, DIMS(2, 2), (double[]){5, -6, 7, 8});
   c.inputs[2] = test_values(DTYPE_U8, DIMS(2), (double[]){1, 2}), c.inputs[3] = test_values(DTYPE_I8, DIMS(2), (double[]){0, 1});
   REQUIRE_OK(op_run(&c));
   check_output(&c, 0, (double[]){7, 7, 19, 7}, 0, "matmul integer"); // [[0 1] [1 2]] x [[5 -7] [7 7]]
@@ -95,7 +100,13 @@ TEST(matmul_integer_takes_zero_points_per_row_and_column, "") {
 TEST(softmax_sums_to_one_and_flattens_before_13, "") {
   const struct tensor *x = test_random(DTYPE_F32, 9, DIMS(3, 4, 5));
   for (int opset = 11; opset <= 13; opset += 2) {
-    struct op_case c = {.name = "Softmax", .opset = opset, .input_count = 1, .output_count = 1, .inputs = {x}, .attr = {INT("axis", 1)}, .attr_count = 1};
+    struct op_case c = {.name = "Softmax",
+                        .opset = opset,
+                        .input_count = 1,
+                        .output_count = 1,
+                        .inputs = {x},
+                        .attr = {INT("axis", 1)},
+                        .attr_count = 1};
     double want[60];
     for (int i = 0; i < 60; i++) {
       double sum = 0;
@@ -124,14 +135,25 @@ TEST(quantize_rounds_ties_to_even_and_saturates, "") {
 }
 
 TEST(quantize_blocks_and_four_bits_come_back, "") {
-  struct op_case q = {.name = "QuantizeLinear", .opset = 21, .input_count = 3, .output_count = 1, .attr = {INT("axis", 1), INT("block_size", 2)}, .attr_count = 2};
+  struct op_case q = {.name = "QuantizeLinear",
+                      .opset = 21,
+                      .input_count = 3,
+                      .output_count = 1,
+                      .attr = {INT("axis", 1), INT("block_size", 2)},
+                      .attr_count = 2};
   const double values[] = {-8, 7, 30, -20, 1.5, 0.5, 4, 8};
-  q.inputs[0] = test_values(DTYPE_F32, DIMS(2, 4), values), q.inputs[1] = test_values(DTYPE_F32, DIMS(2, 2), (double[]){1, 10, 0.5, 4});
+  q.inputs[0] = test_values(DTYPE_F32, DIMS(2, 4), values),
+  q.inputs[1] = test_values(DTYPE_F32, DIMS(2, 2), (double[]){1, 10, 0.5, 4});
   q.inputs[2] = test_values(DTYPE_I4, DIMS(2, 2), (double[]){0, 1, 0, -1});
   REQUIRE_OK(op_run(&q));
   CHECK(q.outputs[0].dtype == DTYPE_I4);
   check_output(&q, 0, (double[]){-8, 7, 4, -1, 3, 1, 0, 1}, 0, "blocked");
-  struct op_case d = {.name = "DequantizeLinear", .opset = 21, .input_count = 3, .output_count = 1, .attr = {q.attr[0], q.attr[1]}, .attr_count = 2};
+  struct op_case d = {.name = "DequantizeLinear",
+                      .opset = 21,
+                      .input_count = 3,
+                      .output_count = 1,
+                      .attr = {q.attr[0], q.attr[1]},
+                      .attr_count = 2};
   d.inputs[0] = &q.outputs[0], d.inputs[1] = q.inputs[1], d.inputs[2] = q.inputs[2];
   REQUIRE_OK(op_run(&d));
   check_output(&d, 0, values, 0, "back");
@@ -139,7 +161,12 @@ TEST(quantize_blocks_and_four_bits_come_back, "") {
 
 TEST(quantize_to_fp8_saturates_only_when_asked, "") {
   for (int64_t saturate = 0; saturate < 2; saturate++) {
-    struct op_case c = {.name = "QuantizeLinear", .opset = 19, .input_count = 3, .output_count = 1, .attr = {INT("saturate", saturate)}, .attr_count = 1};
+    struct op_case c = {.name = "QuantizeLinear",
+                        .opset = 19,
+                        .input_count = 3,
+                        .output_count = 1,
+                        .attr = {INT("saturate", saturate)},
+                        .attr_count = 1};
     c.inputs[0] = test_values(DTYPE_F32, DIMS(4), (double[]){464, 465, -1e9, 3});
     c.inputs[1] = test_values(DTYPE_F32, 0, NULL, (double[]){1}), c.inputs[2] = test_values(DTYPE_E4M3, 0, NULL, (double[]){0});
     REQUIRE_OK(op_run(&c));

@@ -61,9 +61,12 @@ static enum farm_status product_dims(const struct side *a, const struct side *b,
   TRY(nn_dim_merge(a->dims[a->rank - 1], b->dims[b->rank - 2], &out->k));
   for (int i = 0; i < axes; i++) {
     int64_t x = side_batch(a, axes, i), y = side_batch(b, axes, i);
-    if (x == 1 || y == 1) out->dims[i] = x == 1 ? y : x;
-    else if (x < 0 && y < 0) out->dims[i] = x == y ? x : DIM_UNKNOWN;
-    else TRY(nn_dim_merge(x, y, &out->dims[i]));
+    if (x == 1 || y == 1)
+      out->dims[i] = x == 1 ? y : x;
+    else if (x < 0 && y < 0)
+      out->dims[i] = x == y ? x : DIM_UNKNOWN;
+    else
+      TRY(nn_dim_merge(x, y, &out->dims[i]));
   }
   out->batch = tensor_dims_product(out->dims, axes);
   out->batch_axes = axes;
@@ -73,7 +76,8 @@ static enum farm_status product_dims(const struct side *a, const struct side *b,
   return FARM_OK;
 }
 
-enum farm_status product_read(const struct tensor *a, const struct tensor *b, bool transpose_a, bool transpose_b, struct product *out) {
+enum farm_status product_read(const struct tensor *a, const struct tensor *b, bool transpose_a, bool transpose_b,
+                              struct product *out) {
   struct side left, right;
   *out = (struct product){.rank = -1, .a = {.tensor = a}, .b = {.tensor = b}};
   if (a->rank == 0 || b->rank == 0) return status_set(FARM_INVALID, "a matrix product of a scalar");
@@ -127,7 +131,8 @@ static void placed_write(void *context, int64_t row, int64_t column, int count, 
 }
 
 static uint64_t integer_load(const struct matrix *matrix, int64_t i, int64_t j) {
-  return (uint64_t)dtype_load_i64(matrix->tensor->dtype, matrix->tensor->data, matrix->first + i * matrix->row + j * matrix->column);
+  return (uint64_t)dtype_load_i64(matrix->tensor->dtype, matrix->tensor->data,
+                                  matrix->first + i * matrix->row + j * matrix->column);
 }
 
 static void product_integers(const struct product *p, int64_t first) {

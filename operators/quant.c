@@ -9,9 +9,11 @@
 
 #include <string.h>
 
-enum { QUANT_VALUES = NN_BYTES | NN_TYPE(I16) | NN_TYPE(U16) | NN_TYPE(I32) | NN_TYPE(U4) | NN_TYPE(I4) | NN_TYPE(U2) | NN_TYPE(I2) |
-                      NN_FLOAT8S | NN_TYPE(E2M1),
-       QUANT_SCALES = NN_FLOATS | NN_TYPE(E8M0) | NN_TYPE(I32) };
+enum {
+  QUANT_VALUES = NN_BYTES | NN_TYPE(I16) | NN_TYPE(U16) | NN_TYPE(I32) | NN_TYPE(U4) | NN_TYPE(I4) | NN_TYPE(U2) | NN_TYPE(I2) |
+                 NN_FLOAT8S | NN_TYPE(E2M1),
+  QUANT_SCALES = NN_FLOATS | NN_TYPE(E8M0) | NN_TYPE(I32)
+};
 
 /* Where element i of x finds its scale: outer, axis and inner of x, and how many neighbours along the axis share one. */
 struct granularity {
@@ -134,8 +136,8 @@ static enum farm_status dequantize_shape(struct shape_call *call) {
   TRY(nn_check_same_type(call, 0, 2));
   TRY(quant_check(call));
   int64_t asked = attr_int(call->attrs, "output_dtype", 0);
-  FAIL_IF(asked != 0 && (asked < 0 || asked >= DTYPE_COUNT || !((unsigned)NN_FLOATS >> asked & 1)), FARM_INVALID, "output_dtype is %lld",
-          (long long)asked);
+  FAIL_IF(asked != 0 && (asked < 0 || asked >= DTYPE_COUNT || !((unsigned)NN_FLOATS >> asked & 1)), FARM_INVALID,
+          "output_dtype is %lld", (long long)asked);
   enum dtype scale = nn_dtype(call, 1);
   shape_same_as_input(call, 0, 0);
   if (call->output_count > 0) call->outputs[0].type.dtype = asked ? (enum dtype)asked : scale == DTYPE_E8M0 ? DTYPE_F32 : scale;
@@ -188,11 +190,11 @@ static enum farm_status dynamic_reference_body(struct reference_call *call, stru
 }
 NN_REFERENCE(dynamic_reference)
 
-#define ROWS(domain, version)                                                                                          \
-  {domain, "QuantizeLinear", version, 2, 3, 1, 1, 0, 0, quantize_shape, quantize_reference},                           \
+#define ROWS(domain, version)                                                                                                    \
+  {domain, "QuantizeLinear", version, 2, 3, 1, 1, 0, 0, quantize_shape, quantize_reference},                                     \
       {domain, "DequantizeLinear", version, 2, 3, 1, 1, 0, 0, dequantize_shape, dequantize_reference},
 const struct operator_row operators_quant[] = {
-    ROWS("", 10) ROWS("", 13) ROWS("", 19) ROWS("", 21) ROWS("", 23) ROWS("", 24) ROWS("", 25) ROWS("com.microsoft", 1)
-    {"", "DynamicQuantizeLinear", 11, 1, 1, 3, 3, 0, 0, dynamic_shape, dynamic_reference},
+    ROWS("", 10) ROWS("", 13) ROWS("", 19) ROWS("", 21) ROWS("", 23) ROWS("", 24) ROWS("", 25)
+        ROWS("com.microsoft", 1){"", "DynamicQuantizeLinear", 11, 1, 1, 3, 3, 0, 0, dynamic_shape, dynamic_reference},
 };
 OPERATOR_ROWS(quant);

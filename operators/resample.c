@@ -11,25 +11,35 @@ static const double SOURCE_MOST = 1e15; // beyond any input, and safely an integ
 static double source_of(const struct resample *r, const struct resample_axis *a, int64_t i) {
   double x = (double)i, in = (double)a->in, resized = a->scale * in;
   switch (r->coordinates) {
-  case RESAMPLE_ASYMMETRIC: return x / a->scale;
-  case RESAMPLE_ALIGN_CORNERS: return resized == 1 ? 0 : x * (in - 1) / (resized - 1);
-  case RESAMPLE_PYTORCH_HALF_PIXEL: return resized == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
-  case RESAMPLE_HALF_PIXEL_SYMMETRIC: return in / 2 * (1 - (double)a->out / resized) + (x + 0.5) / a->scale - 0.5;
+  case RESAMPLE_ASYMMETRIC:
+    return x / a->scale;
+  case RESAMPLE_ALIGN_CORNERS:
+    return resized == 1 ? 0 : x * (in - 1) / (resized - 1);
+  case RESAMPLE_PYTORCH_HALF_PIXEL:
+    return resized == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
+  case RESAMPLE_HALF_PIXEL_SYMMETRIC:
+    return in / 2 * (1 - (double)a->out / resized) + (x + 0.5) / a->scale - 0.5;
   case RESAMPLE_CROP: {
     double width = (a->roi_end - a->roi_start) * (in - 1);
     return a->roi_start * (in - 1) + (resized == 1 ? width / 2 : x * width / (resized - 1));
   }
-  default: return (x + 0.5) / a->scale - 0.5;
+  default:
+    return (x + 0.5) / a->scale - 0.5;
   }
 }
 
 static double nearest_of(const struct resample *r, double x, double scale) {
   switch (r->nearest) {
-  case RESAMPLE_PREFER_CEIL: return pmath_floor(x + 0.5);
-  case RESAMPLE_FLOOR: return pmath_floor(x);
-  case RESAMPLE_CEIL: return pmath_ceil(x);
-  case RESAMPLE_SIMPLE: return scale < 1 ? pmath_ceil(x) : pmath_floor(x);
-  default: return pmath_ceil(x - 0.5);
+  case RESAMPLE_PREFER_CEIL:
+    return pmath_floor(x + 0.5);
+  case RESAMPLE_FLOOR:
+    return pmath_floor(x);
+  case RESAMPLE_CEIL:
+    return pmath_ceil(x);
+  case RESAMPLE_SIMPLE:
+    return scale < 1 ? pmath_ceil(x) : pmath_floor(x);
+  default:
+    return pmath_ceil(x - 0.5);
   }
 }
 
@@ -76,7 +86,8 @@ static void taps_apply(const struct taps *taps, int64_t in, int64_t inner, const
   for (int i = 0; i < taps->count; i++) {
     int64_t at = taps->first + i;
     at = at < 0 ? 0 : at >= in ? in - 1 : at;
-    if (taps->count == 1) memcpy(y, x + at * inner, (size_t)inner * sizeof *y);
+    if (taps->count == 1)
+      memcpy(y, x + at * inner, (size_t)inner * sizeof *y);
     else if (taps->weights[i] != 0)
       for (int64_t j = 0; j < inner; j++) y[j] += taps->weights[i] * x[at * inner + j];
   }

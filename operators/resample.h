@@ -29,7 +29,7 @@ struct resample_axis {
 };
 
 /* y[outer][out][inner] from x[outer][in][inner]. in > 0. */
-enum farm_status resample_axis_run(const struct resample *resample, const struct resample_axis *axis, int64_t outer, int64_t inner,
-                                   const double *x, double *y, struct arena *scratch);
+enum farm_status resample_axis_run(const struct resample *resample, const struct resample_axis *axis, int64_t outer,
+                                   int64_t inner, const double *x, double *y, struct arena *scratch);
 
 #endif

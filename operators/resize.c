@@ -14,7 +14,8 @@ struct resize {
   int rank;
 };
 
-static enum farm_status named(const struct attrs *attrs, const char *attr, const char *const *names, int count, int otherwise, int *out) {
+static enum farm_status named(const struct attrs *attrs, const char *attr, const char *const *names, int count, int otherwise,
+                              int *out) {
   const char *text = attr_string(attrs, attr, names[otherwise]);
   for (int i = 0; i < count; i++)
     if (strcmp(names[i], text) == 0) return *out = i, FARM_OK;
@@ -22,8 +23,8 @@ static enum farm_status named(const struct attrs *attrs, const char *attr, const
 }
 
 static const char *const mode_names[] = {"nearest", "linear", "cubic", "bilinear"};
-static const char *const coordinate_names[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",    "align_corners",
-                                               "asymmetric",    "tf_crop_and_resize",   "tf_half_pixel_for_nn"};
+static const char *const coordinate_names[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",  "align_corners",
+                                               "asymmetric", "tf_crop_and_resize",   "tf_half_pixel_for_nn"};
 static const char *const nearest_names[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
 static const char *const policy_names[] = {"stretch", "not_larger", "not_smaller"};
 
@@ -46,7 +47,8 @@ static enum farm_status resample_read(const struct operator_row *row, const stru
   return FARM_OK;
 }
 
-static enum farm_status resize_read(const struct operator_row *row, const struct attrs *attrs, const struct tensor *x, struct resize *out) {
+static enum farm_status resize_read(const struct operator_row *row, const struct attrs *attrs, const struct tensor *x,
+                                    struct resize *out) {
   int64_t axes[TENSOR_MAX_RANK];
   uint32_t seen = 0;
   *out = (struct resize){.rank = x->rank};
@@ -71,7 +73,8 @@ static enum farm_status resize_by_scales(struct resize *r, const double *scales,
     struct resample_axis *axis = &r->axes[r->listed[i]];
     FAIL_IF(!(scales[i] > 1e-6 && scales[i] < 1e9), FARM_INVALID, "a scale of %g is out of range", scales[i]);
     axis->scale = scales[i];
-    if (axis->in < 0) axis->out = scales[i] == 1 ? axis->in : DIM_UNKNOWN;
+    if (axis->in < 0)
+      axis->out = scales[i] == 1 ? axis->in : DIM_UNKNOWN;
     else {
       FAIL_IF(axis->in > SIZE_MOST, FARM_INVALID, "a dimension of %lld is too large", (long long)axis->in);
       axis->out = (int64_t)((float)axis->in * (float)scales[i]);
@@ -127,7 +130,8 @@ static enum farm_status scales_of(const struct shape_call *call, double *out, in
     FAIL_IF(!attr || attr->type != ATTR_FLOATS || attr->count > TENSOR_MAX_RANK, FARM_INVALID, "scales is required");
     *out_count = attr_floats(call->attrs, "scales", attribute, TENSOR_MAX_RANK);
     for (int i = 0; i < *out_count; i++) out[i] = (double)attribute[i];
-  } else if (is_given(call, scales_input(call->row)) && !nn_known_doubles(call, scales_input(call->row), out, TENSOR_MAX_RANK, out_count)) {
+  } else if (is_given(call, scales_input(call->row)) &&
+             !nn_known_doubles(call, scales_input(call->row), out, TENSOR_MAX_RANK, out_count)) {
     *out_count = -1;
   }
   return FARM_OK;
@@ -145,7 +149,8 @@ static enum farm_status resize_shape(struct shape_call *call) {
   TRY(scales_of(call, scales, &count));
   bool by_sizes = !is_old(call->row) && is_given(call, 3);
   FAIL_IF(by_sizes && is_given(call, scale_index), FARM_INVALID, "scales and sizes exclude each other");
-  FAIL_IF(!by_sizes && call->row->since_version != 7 && !is_given(call, scale_index), FARM_INVALID, "scales or sizes are required");
+  FAIL_IF(!by_sizes && call->row->since_version != 7 && !is_given(call, scale_index), FARM_INVALID,
+          "scales or sizes are required");
   int listed = resize.listed_count;
   for (int i = 0; i < listed; i++) dims[resize.listed[i]] = DIM_UNKNOWN;
   if (by_sizes) TRY(nn_check_rank(call, 3, 1, 1));
@@ -171,8 +176,10 @@ static enum farm_status resize_plan(const struct reference_call *call, struct re
   int count = source ? (int)tensor_elems(source) : attr_floats(call->attrs, "scales", attribute, TENSOR_MAX_RANK);
   FAIL_IF(count < 0 || count > TENSOR_MAX_RANK, FARM_INVALID, "%d scales or sizes", count);
   for (int i = 0; i < count; i++) {
-    if (source == sizes && source) size[i] = dtype_load_i64(source->dtype, source->data, i);
-    else factor[i] = source ? dtype_load_f64(source->dtype, source->data, i) : (double)attribute[i];
+    if (source == sizes && source)
+      size[i] = dtype_load_i64(source->dtype, source->data, i);
+    else
+      factor[i] = source ? dtype_load_f64(source->dtype, source->data, i) : (double)attribute[i];
   }
   return source == sizes && source ? resize_by_sizes(out, call->attrs, size, count) : resize_by_scales(out, factor, count);
 }

@@ -20,8 +20,8 @@ struct cell {
   int64_t in, hidden;
   const double *w, *r, *bias, *peepholes; // of this direction; bias and peepholes may be NULL
   struct activation activations[MOST_ACTIVATIONS];
-  double clip; // 0: none
-  bool option; // GRU: linear_before_reset; LSTM: input_forget
+  double clip;               // 0: none
+  bool option;               // GRU: linear_before_reset; LSTM: input_forget
   double *gates, *recurrent; // [gates * hidden] scratch
 };
 
@@ -137,9 +137,12 @@ static enum farm_status plan_activations(const struct attrs *attrs, struct plan 
 static enum farm_status plan_read(const struct operator_row *row, const struct attrs *attrs, struct plan *out) {
   const char *direction = attr_string(attrs, "direction", "forward");
   *out = (struct plan){.kind = kind_of(row), .directions = 1, .batch_first = attr_int(attrs, "layout", 0) == 1};
-  if (strcmp(direction, "bidirectional") == 0) out->directions = 2;
-  else if (strcmp(direction, "reverse") == 0) out->reverse = true;
-  else FAIL_IF(strcmp(direction, "forward") != 0, FARM_INVALID, "direction is \"%s\"", direction);
+  if (strcmp(direction, "bidirectional") == 0)
+    out->directions = 2;
+  else if (strcmp(direction, "reverse") == 0)
+    out->reverse = true;
+  else
+    FAIL_IF(strcmp(direction, "forward") != 0, FARM_INVALID, "direction is \"%s\"", direction);
   return plan_activations(attrs, out);
 }
 
@@ -155,14 +158,16 @@ static enum farm_status hidden_of(const struct shape_call *call, const struct pl
   TRY(nn_check_rank(call, W, 3, 3));
   TRY(nn_check_rank(call, R, 3, 3));
   FAIL_IF(hidden != DIM_UNKNOWN && (hidden < 1 || hidden > INT32_MAX), FARM_INVALID, "hidden_size is %lld", (long long)hidden);
-  FAIL_IF(rows >= 0 && rows % plan->kind->gates, FARM_INVALID, "W has %lld rows for %d gates", (long long)rows, plan->kind->gates);
+  FAIL_IF(rows >= 0 && rows % plan->kind->gates, FARM_INVALID, "W has %lld rows for %d gates", (long long)rows,
+          plan->kind->gates);
   TRY(nn_dim_merge(hidden, rows >= 0 ? rows / plan->kind->gates : DIM_UNKNOWN, &hidden));
   TRY(nn_dim_merge(hidden, nn_dim(call, R, 2), out));
   FAIL_IF(*out == 0, FARM_INVALID, "the hidden size is 0");
   return FARM_OK;
 }
 
-static enum farm_status rnn_check(const struct shape_call *call, const struct plan *plan, int64_t len, int64_t batch, int64_t hidden) {
+static enum farm_status rnn_check(const struct shape_call *call, const struct plan *plan, int64_t len, int64_t batch,
+                                  int64_t hidden) {
   int64_t rows, d = plan->directions;
   (void)len;
   TRY(nn_dim_multiply(hidden, plan->kind->gates, &rows));
@@ -189,7 +194,8 @@ static enum farm_status rnn_shape(struct shape_call *call) {
   TRY(hidden_of(call, &plan, &hidden));
   int64_t len = nn_dim(call, X, plan.batch_first), batch = nn_dim(call, X, !plan.batch_first), d = plan.directions;
   TRY(rnn_check(call, &plan, len, batch, hidden));
-  nn_output(call, 0, nn_dtype(call, X), 4, plan.batch_first ? (int64_t[]){batch, len, d, hidden} : (int64_t[]){len, d, batch, hidden});
+  nn_output(call, 0, nn_dtype(call, X), 4,
+            plan.batch_first ? (int64_t[]){batch, len, d, hidden} : (int64_t[]){len, d, batch, hidden});
   for (int i = 1; i < 3; i++)
     nn_output(call, i, nn_dtype(call, X), 3, plan.batch_first ? (int64_t[]){batch, d, hidden} : (int64_t[]){d, batch, hidden});
   return FARM_OK;
@@ -208,7 +214,8 @@ static int64_t state_at(const struct run *run, int d, int64_t b) {
 
 static int64_t y_at(const struct run *run, int64_t t, int d, int64_t b) {
   int64_t steps = run->plan.batch_first ? b * run->len + t : t;
-  return (run->plan.batch_first ? steps * run->plan.directions + d : (steps * run->plan.directions + d) * run->batch + b) * run->hidden;
+  return (run->plan.batch_first ? steps * run->plan.directions + d : (steps * run->plan.directions + d) * run->batch + b) *
+         run->hidden;
 }
 
 static void run_element(const struct run *run, const struct cell *cell, int d, int64_t b, int64_t length) {
@@ -222,7 +229,8 @@ static void run_element(const struct run *run, const struct cell *cell, int d, i
   }
 }
 
-static enum farm_status run_state(struct reference_call *call, struct arena *scratch, const struct run *run, int input, double **out) {
+static enum farm_status run_state(struct reference_call *call, struct arena *scratch, const struct run *run, int input,
+                                  double **out) {
   if (nn_in(call, input)) return nn_load(scratch, call->inputs[input], out);
   return nn_alloc(scratch, run->plan.directions * run->batch * run->hidden, sizeof **out, out);
 }
@@ -246,7 +254,8 @@ static enum farm_status run_directions(struct reference_call *call, struct arena
     cell.bias = bias ? bias + d * 2 * rows : NULL, cell.peepholes = peepholes ? peepholes + d * 3 * run->hidden : NULL;
     for (int64_t b = 0; b < run->batch; b++) {
       int64_t length = lengths ? dtype_load_i64(lengths->dtype, lengths->data, b) : run->len;
-      FAIL_IF(length < 0 || length > run->len, FARM_INVALID, "a sequence of %lld in %lld steps", (long long)length, (long long)run->len);
+      FAIL_IF(length < 0 || length > run->len, FARM_INVALID, "a sequence of %lld in %lld steps", (long long)length,
+              (long long)run->len);
       run_element(run, &cell, d, b, length);
     }
   }
@@ -272,8 +281,9 @@ static enum farm_status rnn_reference_body(struct reference_call *call, struct a
 }
 NN_REFERENCE(rnn_reference)
 
-#define ROWS(version)                                                                                                  \
-  {"", "RNN", version, 3, 6, 0, 2, 0, 0, rnn_shape, rnn_reference}, {"", "GRU", version, 3, 6, 0, 2, 0, 0, rnn_shape, rnn_reference}, \
+#define ROWS(version)                                                                                                            \
+  {"", "RNN", version, 3, 6, 0, 2, 0, 0, rnn_shape, rnn_reference},                                                              \
+      {"", "GRU", version, 3, 6, 0, 2, 0, 0, rnn_shape, rnn_reference},                                                          \
       {"", "LSTM", version, 3, 8, 0, 3, 0, 0, rnn_shape, rnn_reference},
 const struct operator_row operators_rnn[] = {ROWS(7) ROWS(14) ROWS(22)};
 OPERATOR_ROWS(rnn);

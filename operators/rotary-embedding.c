@@ -27,10 +27,10 @@ static enum farm_status layout_read(const struct attrs *attrs, const struct tens
           (long long)width);
   out->head_dim = planar ? width : width >= 0 && out->heads > 0 ? width / out->heads : DIM_UNKNOWN;
   out->dim = dim ? dim : out->head_dim;
-  FAIL_IF(out->dim >= 0 && (out->dim % 2 || (out->head_dim >= 0 && out->dim > out->head_dim)), FARM_INVALID, "a head of %lld cannot turn %lld",
-          (long long)out->head_dim, (long long)out->dim);
-  FAIL_IF(half >= 0 && out->dim >= 0 && half != out->dim / 2, FARM_INVALID, "the caches hold %lld angles, not %lld", (long long)half,
-          (long long)(out->dim / 2));
+  FAIL_IF(out->dim >= 0 && (out->dim % 2 || (out->head_dim >= 0 && out->dim > out->head_dim)), FARM_INVALID,
+          "a head of %lld cannot turn %lld", (long long)out->head_dim, (long long)out->dim);
+  FAIL_IF(half >= 0 && out->dim >= 0 && half != out->dim / 2, FARM_INVALID, "the caches hold %lld angles, not %lld",
+          (long long)half, (long long)(out->dim / 2));
   FAIL_IF(cosine->rank >= 0 && cosine->rank != (indexed ? 2 : 3), FARM_INVALID, "the caches have rank %d", cosine->rank);
   return FARM_OK;
 }
@@ -93,8 +93,12 @@ static enum farm_status rotary_run(struct reference_call *call, struct arena *sc
   return FARM_OK;
 }
 
-static enum farm_status onnx_reference_body(struct reference_call *call, struct arena *scratch) { return rotary_run(call, scratch, 3, 1); }
-static enum farm_status contrib_reference_body(struct reference_call *call, struct arena *scratch) { return rotary_run(call, scratch, 1, 2); }
+static enum farm_status onnx_reference_body(struct reference_call *call, struct arena *scratch) {
+  return rotary_run(call, scratch, 3, 1);
+}
+static enum farm_status contrib_reference_body(struct reference_call *call, struct arena *scratch) {
+  return rotary_run(call, scratch, 1, 2);
+}
 NN_REFERENCE(onnx_reference)
 NN_REFERENCE(contrib_reference)
 

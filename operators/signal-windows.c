@@ -8,7 +8,8 @@ static const int64_t SIZE_MOST = (int64_t)1 << 32;
 
 static enum farm_status output_dtype(const struct attrs *attrs, enum dtype *out) {
   int64_t dtype = attr_int(attrs, "output_datatype", DTYPE_F32);
-  FAIL_IF(dtype < 0 || dtype >= DTYPE_COUNT || !((unsigned)NN_NUMBERS >> dtype & 1), FARM_INVALID, "output_datatype is %lld", (long long)dtype);
+  FAIL_IF(dtype < 0 || dtype >= DTYPE_COUNT || !((unsigned)NN_NUMBERS >> dtype & 1), FARM_INVALID, "output_datatype is %lld",
+          (long long)dtype);
   *out = (enum dtype)dtype;
   return FARM_OK;
 }
@@ -58,8 +59,8 @@ static enum farm_status blackman_reference(struct reference_call *call) { return
 enum { BINS, LENGTH, RATE, LOWER, UPPER };
 
 static enum farm_status mel_sizes(int64_t bins, int64_t length) {
-  FAIL_IF(bins < 0 || bins > SIZE_MOST || length < 0 || length > SIZE_MOST, FARM_INVALID, "%lld mel bins over %lld samples", (long long)bins,
-          (long long)length);
+  FAIL_IF(bins < 0 || bins > SIZE_MOST || length < 0 || length > SIZE_MOST, FARM_INVALID, "%lld mel bins over %lld samples",
+          (long long)bins, (long long)length);
   return FARM_OK;
 }
 
@@ -98,10 +99,14 @@ static enum farm_status mel_column(struct tensor *y, int64_t column, const int64
     FAIL_IF(point[i] < 0 || point[i] > rows || (i < 2 && point[i] == rows), FARM_INVALID, "an edge lies beyond the spectrum");
   for (int64_t row = 0; row < rows; row++) {
     double value = 0;
-    if (row == point[1] && point[1] == point[0]) value = 1;
-    else if (row >= point[0] && row < point[1]) value = (double)(row - point[0]) / (double)(point[1] - point[0]);
-    else if (row == point[1]) value = 1;
-    else if (row > point[1] && row < point[2]) value = (double)(point[2] - row) / (double)(point[2] - point[1]);
+    if (row == point[1] && point[1] == point[0])
+      value = 1;
+    else if (row >= point[0] && row < point[1])
+      value = (double)(row - point[0]) / (double)(point[1] - point[0]);
+    else if (row == point[1])
+      value = 1;
+    else if (row > point[1] && row < point[2])
+      value = (double)(point[2] - row) / (double)(point[2] - point[1]);
     nn_store_range(y, row * columns + column, 1, &value);
   }
   return FARM_OK;
@@ -113,7 +118,8 @@ static enum farm_status mel_reference(struct reference_call *call) {
   for (int i = 0; i < 5; i++) number[i] = nn_scalar(call->inputs[i], 0);
   int64_t bins = (int64_t)number[BINS], length = (int64_t)number[LENGTH];
   TRY(mel_sizes(bins, length));
-  FAIL_IF(!(number[RATE] > 0 && number[LOWER] >= 0 && number[UPPER] >= 0), FARM_INVALID, "the sample rate or an edge is no frequency");
+  FAIL_IF(!(number[RATE] > 0 && number[LOWER] >= 0 && number[UPPER] >= 0), FARM_INVALID,
+          "the sample rate or an edge is no frequency");
   y->rank = 2, y->dims[0] = length / 2 + 1, y->dims[1] = bins;
   TRY(reference_output(call, 0));
   for (int64_t i = 0; i < bins; i++) {

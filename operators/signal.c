@@ -32,7 +32,8 @@ struct line { // complex elements at at[i * step]; imaginary part follows when p
 };
 
 /* One output of the transform of a line, `sign` -1 forwards, 1 back (without the division). */
-static void transform(const struct roots *roots, const struct line *line, int64_t k, double sign, double *out_re, double *out_im) {
+static void transform(const struct roots *roots, const struct line *line, int64_t k, double sign, double *out_re,
+                      double *out_im) {
   double re = 0, im = 0;
   int64_t count = line->count < roots->length ? line->count : roots->length, index = 0;
   for (int64_t i = 0; i < count; i++) {
@@ -59,7 +60,8 @@ static int64_t default_length(const struct dft *d, int64_t dim) {
   return to_real(d) ? 2 * (dim - 1) : dim;
 }
 
-static enum farm_status dft_read(const struct operator_row *row, const struct attrs *attrs, int rank, const int64_t *axis_input, struct dft *out) {
+static enum farm_status dft_read(const struct operator_row *row, const struct attrs *attrs, int rank, const int64_t *axis_input,
+                                 struct dft *out) {
   int64_t axis = row->since_version < 20 ? attr_int(attrs, "axis", 1) : axis_input ? *axis_input : -2;
   *out = (struct dft){.inverse = attr_int(attrs, "inverse", 0) != 0, .onesided = attr_int(attrs, "onesided", 0) != 0};
   TRY(shape_axis(axis, rank, &out->axis));
@@ -84,8 +86,8 @@ static enum farm_status dft_shape(struct shape_call *call) {
   TRY(dft_read(call->row, call->attrs, rank, nn_given(call, 2) ? &axis : NULL, &d));
   d.length = default_length(&d, nn_dim(call, 0, d.axis));
   if (nn_given(call, 1)) d.length = nn_known_ints(call, 1, &length, 1, &count) ? length : DIM_UNKNOWN;
-  FAIL_IF(nn_given(call, 1) && d.length != DIM_UNKNOWN && (d.length < 1 || d.length > LENGTH_MOST), FARM_INVALID, "dft_length is %lld",
-          (long long)d.length);
+  FAIL_IF(nn_given(call, 1) && d.length != DIM_UNKNOWN && (d.length < 1 || d.length > LENGTH_MOST), FARM_INVALID,
+          "dft_length is %lld", (long long)d.length);
   for (int i = 0; i < rank; i++) dims[i] = nn_dim(call, 0, i);
   FAIL_IF(dims[rank - 1] >= 0 && dims[rank - 1] != 1 && dims[rank - 1] != 2, FARM_INVALID, "the last axis has %lld elements",
           (long long)dims[rank - 1]);
@@ -157,9 +159,10 @@ static enum farm_status dft_reference_body(struct reference_call *call, struct a
 NN_REFERENCE(dft_reference)
 
 /* ---- STFT: signal [n][len][1 or 2] ─► [n][frames][bins][2] ---- */
-static enum farm_status stft_sizes(const struct attrs *attrs, int64_t len, int64_t step, int64_t frame, int64_t *out_frames, int64_t *out_bins) {
-  FAIL_IF(step < 1 || frame < 1 || frame > LENGTH_MOST || frame > len, FARM_INVALID, "frames of %lld every %lld in %lld", (long long)frame,
-          (long long)step, (long long)len);
+static enum farm_status stft_sizes(const struct attrs *attrs, int64_t len, int64_t step, int64_t frame, int64_t *out_frames,
+                                   int64_t *out_bins) {
+  FAIL_IF(step < 1 || frame < 1 || frame > LENGTH_MOST || frame > len, FARM_INVALID, "frames of %lld every %lld in %lld",
+          (long long)frame, (long long)step, (long long)len);
   *out_frames = (len - frame) / step + 1;
   *out_bins = attr_int(attrs, "onesided", 1) ? half_of(frame) : frame;
   return FARM_OK;
@@ -181,7 +184,8 @@ static enum farm_status stft_shape(struct shape_call *call) {
   FAIL_IF(last >= 0 && last != 1 && last != 2, FARM_INVALID, "the last axis has %lld elements", (long long)last);
   bool have_step = nn_known_ints(call, 1, &step, 1, &count), have_frame = frame >= 0;
   if (nn_known_ints(call, 3, &known, 1, &count)) {
-    FAIL_IF(frame >= 0 && frame != known, FARM_INVALID, "the window has %lld elements, frame_length is %lld", (long long)frame, (long long)known);
+    FAIL_IF(frame >= 0 && frame != known, FARM_INVALID, "the window has %lld elements, frame_length is %lld", (long long)frame,
+            (long long)known);
     frame = known, have_frame = true;
   }
   if (have_step && have_frame && len >= 0) TRY(stft_sizes(call->attrs, len, step, frame, &frames, &bins));
@@ -193,7 +197,8 @@ static enum farm_status stft_reference_body(struct reference_call *call, struct 
   const struct tensor *x = call->inputs[0], *window = nn_in(call, 2);
   struct tensor *y = call->outputs[0];
   struct roots roots = {0};
-  int64_t step = (int64_t)nn_scalar(call->inputs[1], 0), frame = (int64_t)nn_scalar(nn_in(call, 3), window ? (double)window->dims[0] : 0);
+  int64_t step = (int64_t)nn_scalar(call->inputs[1], 0),
+          frame = (int64_t)nn_scalar(nn_in(call, 3), window ? (double)window->dims[0] : 0);
   int64_t parts = x->rank == 3 ? x->dims[2] : 1, len = x->dims[1], frames, bins;
   double *values = NULL, *weights = NULL, *work = NULL;
   TRY(stft_sizes(call->attrs, len, step, frame, &frames, &bins));

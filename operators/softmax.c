@@ -53,8 +53,12 @@ static enum farm_status softmax_run(struct reference_call *call, struct arena *s
   return FARM_OK;
 }
 
-static enum farm_status softmax_reference_body(struct reference_call *call, struct arena *scratch) { return softmax_run(call, scratch, false); }
-static enum farm_status log_softmax_reference_body(struct reference_call *call, struct arena *scratch) { return softmax_run(call, scratch, true); }
+static enum farm_status softmax_reference_body(struct reference_call *call, struct arena *scratch) {
+  return softmax_run(call, scratch, false);
+}
+static enum farm_status log_softmax_reference_body(struct reference_call *call, struct arena *scratch) {
+  return softmax_run(call, scratch, true);
+}
 NN_REFERENCE(softmax_reference)
 NN_REFERENCE(log_softmax_reference)
 

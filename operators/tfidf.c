@@ -29,7 +29,8 @@ static enum farm_status vectorizer_check(struct vectorizer *v) {
   int64_t grams = 0;
   for (int n = 1; n <= v->sizes; n++) {
     int64_t begin = v->counts[n - 1], end = n < v->sizes ? v->counts[n] : v->pool_count;
-    FAIL_IF(begin < 0 || begin > end || end > v->pool_count || (end - begin) % n, FARM_INVALID, "ngram_counts do not fit the pool");
+    FAIL_IF(begin < 0 || begin > end || end > v->pool_count || (end - begin) % n, FARM_INVALID,
+            "ngram_counts do not fit the pool");
     grams += (end - begin) / n;
   }
   FAIL_IF(v->counts[0] != 0 || grams != v->grams, FARM_INVALID, "%d indexes for %lld n-grams", v->grams, (long long)grams);
@@ -47,8 +48,10 @@ static enum farm_status vectorizer_read(const struct attrs *attrs, struct vector
   while (which < 3 && strcmp(names[which], mode) != 0) which++;
   FAIL_IF(which == 3, FARM_INVALID, "mode is \"%s\"", mode);
   FAIL_IF(!attr_has(attrs, "pool_int64s"), FARM_UNSUPPORTED, "pools of strings are not supported");
-  *v = (struct vectorizer){.weighting = (enum weighting)which, .shortest = attr_int(attrs, "min_gram_length", 1),
-                           .longest = attr_int(attrs, "max_gram_length", 1), .skips = attr_int(attrs, "max_skip_count", 0)};
+  *v = (struct vectorizer){.weighting = (enum weighting)which,
+                           .shortest = attr_int(attrs, "min_gram_length", 1),
+                           .longest = attr_int(attrs, "max_gram_length", 1),
+                           .skips = attr_int(attrs, "max_skip_count", 0)};
   TRY(ints_of(attrs, "pool_int64s", &v->pool, &v->pool_count));
   TRY(ints_of(attrs, "ngram_counts", &v->counts, &v->sizes));
   TRY(ints_of(attrs, "ngram_indexes", &v->indexes, &v->grams));
@@ -57,8 +60,8 @@ static enum farm_status vectorizer_read(const struct attrs *attrs, struct vector
     FAIL_IF(weights->count != v->grams, FARM_INVALID, "%d weights for %d n-grams", weights->count, v->grams);
     v->weights = weights->floats;
   }
-  FAIL_IF(v->shortest < 1 || v->longest < v->shortest || v->longest > v->sizes || v->skips < 0 || v->skips > INT32_MAX, FARM_INVALID,
-          "gram lengths or max_skip_count are out of range");
+  FAIL_IF(v->shortest < 1 || v->longest < v->shortest || v->longest > v->sizes || v->skips < 0 || v->skips > INT32_MAX,
+          FARM_INVALID, "gram lengths or max_skip_count are out of range");
   return vectorizer_check(v);
 }
 
@@ -102,7 +105,8 @@ static enum farm_status tfidf_reference_body(struct reference_call *call, struct
   const struct tensor *x = call->inputs[0];
   struct vectorizer v;
   double *frequency = NULL, *out = NULL;
-  int64_t *items = NULL, elems = tensor_elems(x), rows = x->rank == 2 ? x->dims[0] : 1, count = x->rank == 2 ? x->dims[1] : x->dims[0];
+  int64_t *items = NULL, elems = tensor_elems(x), rows = x->rank == 2 ? x->dims[0] : 1,
+          count = x->rank == 2 ? x->dims[1] : x->dims[0];
   TRY(vectorizer_read(call->attrs, &v));
   TRY(reference_output(call, 0));
   TRY(nn_alloc(scratch, elems, sizeof *items, &items));

@@ -34,7 +34,8 @@ static enum farm_status unpool_shape(struct shape_call *call) {
   bool known = nn_given(call, 2) && shape_content_dims(call->inputs[2], wanted, TENSOR_MAX_RANK, &count);
   FAIL_IF(known && count != rank, FARM_INVALID, "output_shape has %d elements for rank %d", count, rank);
   for (int i = 0; i < rank && nn_given(call, 2); i++) {
-    FAIL_IF(known && wanted[i] >= 0 && dims[i] >= 0 && wanted[i] < dims[i], FARM_INVALID, "output_shape is smaller than the window's");
+    FAIL_IF(known && wanted[i] >= 0 && dims[i] >= 0 && wanted[i] < dims[i], FARM_INVALID,
+            "output_shape is smaller than the window's");
     dims[i] = known ? wanted[i] : DIM_UNKNOWN;
   }
   nn_output(call, 0, nn_dtype(call, 0), rank, dims);
@@ -66,7 +67,8 @@ static enum farm_status unpool_reference_body(struct reference_call *call, struc
 NN_REFERENCE(unpool_reference)
 
 /* ---- Col2Im: x [n][c * taps][sites] ─► [n][c][image...], overlapping windows summed ---- */
-static enum farm_status col2im_window(const struct attrs *attrs, const int64_t *image, const int64_t *block, int axes, struct window *out) {
+static enum farm_status col2im_window(const struct attrs *attrs, const int64_t *image, const int64_t *block, int axes,
+                                      struct window *out) {
   for (int i = 0; i < axes; i++) FAIL_IF(block[i] < 1, FARM_INVALID, "block_shape holds %lld", (long long)block[i]);
   TRY(window_read(attrs, axes, block, out));
   out->padding = WINDOW_EXPLICIT;
@@ -75,7 +77,8 @@ static enum farm_status col2im_window(const struct attrs *attrs, const int64_t *
 
 static enum farm_status col2im_shape(struct shape_call *call) {
   struct window window;
-  int64_t image[WINDOW_MAX], block[WINDOW_MAX], dims[TENSOR_MAX_RANK] = {nn_dim(call, 0, 0), DIM_UNKNOWN}, rows = nn_dim(call, 0, 1);
+  int64_t image[WINDOW_MAX], block[WINDOW_MAX], dims[TENSOR_MAX_RANK] = {nn_dim(call, 0, 0), DIM_UNKNOWN},
+                                                rows = nn_dim(call, 0, 1);
   int axes = 0, blocks = 0;
   TRY(nn_check_type(call, 0, NN_NUMBERS));
   TRY(nn_check_rank(call, 0, 3, 3));
@@ -89,7 +92,8 @@ static enum farm_status col2im_shape(struct shape_call *call) {
   for (int i = 0; i < axes; i++) FAIL_IF(image[i] < 0, FARM_INVALID, "image_shape holds %lld", (long long)image[i]);
   TRY(col2im_window(call->attrs, image, block, axes, &window));
   int64_t taps = window_taps(&window);
-  FAIL_IF(taps < 1 || (rows >= 0 && rows % taps), FARM_INVALID, "%lld rows do not divide into blocks of %lld", (long long)rows, (long long)taps);
+  FAIL_IF(taps < 1 || (rows >= 0 && rows % taps), FARM_INVALID, "%lld rows do not divide into blocks of %lld", (long long)rows,
+          (long long)taps);
   TRY(nn_check_dim(call, 0, 2, window_sites(&window)));
   if (rows >= 0) dims[1] = rows / taps;
   for (int i = 0; i < axes; i++) dims[i + 2] = image[i];

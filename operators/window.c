@@ -109,7 +109,8 @@ enum farm_status window_spread(struct window *window, const int64_t *in, const s
   int64_t extra[WINDOW_MAX] = {0}, shape[TENSOR_MAX_RANK] = {0};
   TRY(window_ints(attrs, "output_padding", window->axes, 0, extra));
   const struct attr *attr = attr_find(attrs, "output_shape");
-  int skip = attr && attr->type == ATTR_INTS && attr->count == window->axes + 2 ? 2 : 0; // with batch and channels, as some write it
+  int skip =
+      attr && attr->type == ATTR_INTS && attr->count == window->axes + 2 ? 2 : 0; // with batch and channels, as some write it
   TRY(window_ints(attrs, "output_shape", window->axes + skip, 0, shape));
   memcpy(window->in, in, (size_t)window->axes * sizeof *in);
   for (int i = 0; i < window->axes; i++) TRY(window_spread_axis(window, i, extra[i], shape[skip + i]));
