@@ -1,13 +1,13 @@
 /* Tests only: all variants of a problem against its reference, guard zones included.
  *
- * Instances for 16 lanes cannot run on a CPU without AVX-512; with `wide` their tactics run with the tiles that were compiled from the
- * same source for AVX2 (tiles-wide-avx2.c) in place of their own.
+ * Instances for 16 lanes cannot run on a CPU without AVX-512; with `wide` their tactics run with the tiles that were compiled
+ * from the same source for AVX2 (tiles-wide-avx2.c) in place of their own.
  */
 #ifndef KERNELS_KERNEL_SWEEP_TEST_H
 #define KERNELS_KERNEL_SWEEP_TEST_H
 
 #include "../tests/kit/test.h"
-#include "cpu/gemm/tile.h"
+#include "cpu/conv/dw.h"
 #include "kernel-check.h"
 
 #include <string.h>
@@ -39,12 +39,12 @@ static inline struct sweep sweep_wide(void) {
   return sweep;
 }
 
-static inline const void *sweep_wide_tile(const struct tactic *tactic) {
+static inline const void *sweep_wide_detail(const struct tactic *tactic) {
   static const struct {
-    const struct tile *own, *stand_in;
-  } pairs[] = {
+    const void *own, *stand_in;
+  } pairs[] = {{&dw__avx512, &dw__wide},
 #define X(mr, nr) {&tile_##mr##x##nr##__avx512, &tile_##mr##x##nr##__wide},
-      TILE_LIST_AVX512(X)
+               TILE_LIST_AVX512(X)
 #undef X
   };
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
@@ -56,7 +56,7 @@ static inline void sweep_variant(struct sweep *sweep, const char *text, struct k
   if (strstr(variant.tactic->id, "__reference__") || (sweep->only && !strstr(variant.tactic->id, sweep->only))) return;
   struct tactic tactic = *variant.tactic;
   if (sweep->wide) {
-    tactic.detail = sweep_wide_tile(variant.tactic);
+    tactic.detail = sweep_wide_detail(variant.tactic);
     if (!tactic.detail) return;
     variant.tactic = &tactic;
   }

@@ -4,7 +4,8 @@
 
 static double greater(double a, double b) { return a > b ? a : b; }
 
-double igemm_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads) {
+double igemm_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class,
+                  int threads) {
   struct igemm_plan plan = igemm_plan_of(problem, variant);
   const struct conv_shape *shape = &plan.shape;
   struct tile_grid grid = tile_grid_of(shape->groups, plan.tiles, plan.panels, threads);

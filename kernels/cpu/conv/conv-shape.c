@@ -24,7 +24,9 @@ bool conv_is_f32(const struct problem *problem) {
   return problem->dims[CONV_C] > 0 && problem->dims[CONV_R] > 0 && problem->dims[CONV_S] > 0;
 }
 
-bool conv_is_depthwise(const struct conv_shape *shape) { return shape->groups == shape->c && shape->k == shape->c && shape->c > 1; }
+bool conv_is_depthwise(const struct conv_shape *shape) {
+  return shape->groups == shape->c && shape->k == shape->c && shape->c > 1;
+}
 
 bool conv_is_padded(const struct conv_shape *shape) { return shape->pad_t || shape->pad_l || shape->pad_b || shape->pad_r; }
 

@@ -1,5 +1,5 @@
-/* Every conv2d tactic with all its variants against the reference: windows larger than the image, pads larger than windows, strides,
- * dilations, groups, odd channels, several images; then on three threads, and the 16-lane tiles. */
+/* Every conv2d tactic with all its variants against the reference: windows larger than the image, pads larger than windows,
+ * strides, dilations, groups, odd channels, several images; then on three threads, and the 16-lane tiles. */
 #include "../../kernel-sweep-test.h"
 #include "conv.h"
 

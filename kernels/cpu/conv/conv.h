@@ -38,7 +38,8 @@ size_t igemm_workspace(const struct problem *problem, const struct variant *vari
 size_t igemm_packed_bytes(const struct problem *problem, const struct variant *variant); // [g][k/g/nr][r][s][c/g][nr]
 void igemm_pack(const struct problem *problem, const struct variant *variant, const void *weights, void *out_packed);
 enum farm_status igemm_run(const struct kernel_call *call);
-double igemm_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads);
+double igemm_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class,
+                  int threads);
 
 bool im2col_applicable(const struct problem *problem);
 bool im2col_legal(const struct problem *problem, const struct variant *variant);
@@ -46,6 +47,7 @@ size_t im2col_workspace(const struct problem *problem, const struct variant *var
 size_t im2col_packed_bytes(const struct problem *problem, const struct variant *variant); // [g][k/g/mr][c/g][r][s][mr]
 void im2col_pack(const struct problem *problem, const struct variant *variant, const void *weights, void *out_packed);
 enum farm_status im2col_run(const struct kernel_call *call);
-double im2col_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads);
+double im2col_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class,
+                   int threads);
 
 #endif

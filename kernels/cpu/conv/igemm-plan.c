@@ -1,8 +1,8 @@
 /* Plans, legality, workspace and packing of nhwc convolutions over register tiles.
  *
- * Joined rows: with undilated columns and one group, the s * c floats of a window row are neighbours in nhwc, so a window is r positions of
- * depth s * c instead of r * s of depth c. That wants every window to lie inside: where there is padding, x is first copied into a
- * padded image. It is what makes a stem of three channels fast, and saves pointers elsewhere.
+ * Joined rows: with undilated columns and one group, the s * c floats of a window row are neighbours in nhwc, so a window is r
+ * positions of depth s * c instead of r * s of depth c. That wants every window to lie inside: where there is padding, x is first
+ * copied into a padded image. It is what makes a stem of three channels fast, and saves pointers elsewhere.
  */
 #include "igemm-plan.h"
 
@@ -21,8 +21,10 @@ static void plan_chunks(struct igemm_plan *plan, int64_t kc) {
   plan->chunk_positions = plan->positions;
   plan->chunk_depth = plan->depth;
   if (kc == 0 || plan->positions * plan->depth <= kc) return;
-  if (plan->positions > 1) plan->chunk_positions = kc > plan->depth ? kc / plan->depth : 1;
-  else plan->chunk_depth = kc;
+  if (plan->positions > 1)
+    plan->chunk_positions = kc > plan->depth ? kc / plan->depth : 1;
+  else
+    plan->chunk_depth = kc;
 }
 
 static void plan_bytes(struct igemm_plan *plan) {
@@ -81,7 +83,8 @@ static void pack_panel(const struct conv_shape *shape, int nr, const float *weig
   int64_t taps = shape->r * shape->s;
   for (int64_t tap = 0; tap < taps; tap++)
     for (int64_t c = 0; c < shape->group_c; c++)
-      for (int64_t k = first; k < first + nr; k++) *out++ = k < shape->group_k ? weights[(k * shape->group_c + c) * taps + tap] : 0;
+      for (int64_t k = first; k < first + nr; k++)
+        *out++ = k < shape->group_k ? weights[(k * shape->group_c + c) * taps + tap] : 0;
 }
 
 void igemm_pack(const struct problem *problem, const struct variant *variant, const void *weights, void *out_packed) {
@@ -91,5 +94,6 @@ void igemm_pack(const struct problem *problem, const struct variant *variant, co
   float *out = out_packed;
   int64_t depth = shape.r * shape.s * shape.group_c;
   for (int64_t g = 0; g < shape.groups; g++, w += shape.group_k * depth)
-    for (int64_t first = 0; first < shape.group_k; first += tile->nr, out += depth * tile->nr) pack_panel(&shape, tile->nr, w, first, out);
+    for (int64_t first = 0; first < shape.group_k; first += tile->nr, out += depth * tile->nr)
+      pack_panel(&shape, tile->nr, w, first, out);
 }

@@ -8,12 +8,12 @@
 struct igemm_plan {
   struct conv_shape shape;
   int mr, nr;
-  bool joined;                      // a window row is one position
-  bool copied;                      // of a padded copy
+  bool joined; // a window row is one position
+  bool copied; // of a padded copy
   bool prefetch;
-  int64_t positions, depth;         // per output pixel, and floats behind each
-  int64_t padded_h, padded_w;       // of the copy
-  int64_t tiles, panels;            // of all pixels by mr, of a group's channels by nr
+  int64_t positions, depth;   // per output pixel, and floats behind each
+  int64_t padded_h, padded_w; // of the copy
+  int64_t tiles, panels;      // of all pixels by mr, of a group's channels by nr
   int64_t mc_tiles;
   int64_t chunk_positions, chunk_depth; // a chunk is several whole positions, or a part of one
   size_t zero_bytes, padded_bytes, weights_bytes, rows_bytes;

@@ -14,9 +14,9 @@
 struct igemm_job {
   struct igemm_plan plan;
   const struct tile *tile;
-  const float *x;       // [n][h][w][c], or the padded copy [n][h'][w'][c]
-  const float *zeros;   // [c]
-  const float *packed;  // [g][panels][r][s][c/g][nr]
+  const float *x;      // [n][h][w][c], or the padded copy [n][h'][w'][c]
+  const float *zeros;  // [c]
+  const float *packed; // [g][panels][r][s][c/g][nr]
   struct tile_end end;
   struct tile_grid grid;
   char *rows;
@@ -38,7 +38,8 @@ struct window {
 
 static struct window window_at(const struct conv_shape *shape, int64_t pixel) {
   int64_t ow = pixel % shape->out_w, rest = pixel / shape->out_w;
-  return (struct window){rest / shape->out_h, rest % shape->out_h * shape->stride_h - shape->pad_t, ow * shape->stride_w - shape->pad_l};
+  return (struct window){rest / shape->out_h, rest % shape->out_h * shape->stride_h - shape->pad_t,
+                         ow * shape->stride_w - shape->pad_l};
 }
 
 /* Pointers of one row of a tile, `mr` apart; a tap outside the image points at zeros. */
@@ -69,8 +70,10 @@ static void rows_fill(const struct igemm_part *part, int64_t tile_first, int64_t
   for (int64_t tile = tile_first; tile < tile_last; tile++, rows += plan->positions * plan->mr)
     for (int i = 0; i < plan->mr; i++) {
       struct window window = window_at(&plan->shape, least(tile * plan->mr + i, plan->shape.pixels - 1));
-      if (plan->joined) rows_of_lines(part->job, window, rows + i);
-      else rows_of_taps(part->job, window, rows + i);
+      if (plan->joined)
+        rows_of_lines(part->job, window, rows + i);
+      else
+        rows_of_taps(part->job, window, rows + i);
     }
 }
 
@@ -80,7 +83,8 @@ struct chunk {
   bool first, last;
 };
 
-static void panel_run(const struct igemm_part *part, int64_t p, int64_t tile_first, int64_t tile_last, const struct chunk *chunk) {
+static void panel_run(const struct igemm_part *part, int64_t p, int64_t tile_first, int64_t tile_last,
+                      const struct chunk *chunk) {
   const struct igemm_plan *plan = &part->job->plan;
   int64_t panel_elems = plan->positions * plan->depth * plan->nr;
   struct tile_args base = {.positions = chunk->positions, .depth = chunk->depth};
@@ -141,7 +145,8 @@ static void copy_line(void *argument, int64_t index, int thread) {
   const struct copy *copy = argument;
   const struct conv_shape *shape = &copy->plan->shape;
   int64_t image = index / copy->plan->padded_h, h = index % copy->plan->padded_h - shape->pad_t;
-  size_t line = (size_t)(copy->plan->padded_w * shape->c), left = (size_t)(shape->pad_l * shape->c), width = (size_t)(shape->w * shape->c);
+  size_t line = (size_t)(copy->plan->padded_w * shape->c), left = (size_t)(shape->pad_l * shape->c),
+         width = (size_t)(shape->w * shape->c);
   float *to = copy->to + (size_t)index * line;
   if (h < 0 || h >= shape->h) {
     memset(to, 0, line * sizeof *to);
@@ -157,7 +162,8 @@ enum farm_status igemm_run(const struct kernel_call *call) {
   const struct igemm_plan *plan = &job.plan;
   const float *extras[EPILOGUE_MAX] = {0};
   char *at = call->workspace;
-  FAIL_IF(plan->shape.constant_w && !call->packed, FARM_TACTIC_REFUSED, "%s: its weights were not packed", call->variant->tactic->id);
+  FAIL_IF(plan->shape.constant_w && !call->packed, FARM_TACTIC_REFUSED, "%s: its weights were not packed",
+          call->variant->tactic->id);
   conv_extras(call, extras);
   memset(at, 0, plan->zero_bytes);
   job.zeros = (const float *)at;

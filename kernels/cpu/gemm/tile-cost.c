@@ -27,8 +27,8 @@ static double step_cycles(const struct tile_work *work, enum isa isa) {
 /* Bytes per cycle from where `bytes` fit. */
 static double bandwidth(double bytes, const struct device_class *device_class) {
   if (bytes <= 0.6 * (double)device_class->l1d_bytes) return 64;
-  if (bytes <= 0.7 * (double)device_class->l2_bytes) return 24;
-  return bytes <= 0.7 * (double)device_class->l3_bytes ? 10 : 4;
+  if (bytes <= 0.7 * (double)device_class->l2_bytes) return 14;
+  return bytes <= 0.7 * (double)device_class->l3_bytes ? 8 : 4;
 }
 
 double tile_epilogue_weight(const struct epilogue *epilogue) {
@@ -56,7 +56,7 @@ double tile_work_ns(const struct tile_work *work, const struct device_class *dev
   streamed *= tiles * panels * work->chunks;
   double cycles = greater(steps, 0.8 * streamed) + 0.2 * streamed + per_tile + work->moved_elems * 1.2;
   cycles += (work->chunks - 1) * work->rows * work->columns * 8 / 16 + work->epilogue_elems * 4 / lanes;
-  if (work->packed_a) cycles -= 0.02 * steps; // one pointer instead of mr
+
   double each = memory_bytes_per_ns, all = memory_bytes_per_ns_all;
   double rate = each * threads < all ? each * threads : all;
   double memory_ns = (work->weight_bytes + 0.3 * work->other_bytes) / rate;

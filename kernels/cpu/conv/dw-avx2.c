@@ -1,0 +1,2 @@
+/* Depthwise convolution for AVX2. */
+#include "dw.inc"

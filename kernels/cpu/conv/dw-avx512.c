@@ -1,0 +1,2 @@
+/* Depthwise convolution for AVX-512. */
+#include "dw.inc"

@@ -1,0 +1,2 @@
+/* Depthwise convolution for any machine. */
+#include "dw.inc"
