@@ -24,8 +24,10 @@ struct element {
 
 static struct element element_load(const struct tensor *t, int64_t offset, int64_t at) {
   struct element e = {.at = at};
-  if (dtype_is_float(t->dtype)) e.f = dtype_load_f64(t->dtype, t->data, offset);
-  else e.i = dtype_load_i64(t->dtype, t->data, offset);
+  if (dtype_is_float(t->dtype))
+    e.f = dtype_load_f64(t->dtype, t->data, offset);
+  else
+    e.i = dtype_load_i64(t->dtype, t->data, offset);
   return e;
 }
 
@@ -184,9 +186,11 @@ static enum farm_status top_k_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id, shape) {"", name, since, 1, 1, 1, 1, 0, 0, shape, id##_reference}
+#define ROW(name, since, id, shape)                                                                                              \
+  { "", name, since, 1, 1, 1, 1, 0, 0, shape, id##_reference }
 #define ARG(since) ROW("ArgMax", since, arg_max, arg_shape), ROW("ArgMin", since, arg_min, arg_shape)
-#define TOP_K(since, inputs, host) {"", "TopK", since, inputs, inputs, 1, 2, 0, host, top_k_shape, top_k_reference}
+#define TOP_K(since, inputs, host)                                                                                               \
+  { "", "TopK", since, inputs, inputs, 1, 2, 0, host, top_k_shape, top_k_reference }
 
 const struct operator_row operators_arg[] = {
     ARG(1),

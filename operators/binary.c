@@ -18,8 +18,10 @@ static enum farm_status binary_apply(const struct binary *binary, const struct t
                                      struct tensor *out) {
   bool floats = dtype_is_float(a->dtype) || !binary->integers;
   FAIL_IF(floats && !binary->floats, FARM_INVALID, "an integer type is needed, not %s", dtype_name(a->dtype));
-  if (floats) elements_zip_f64(a, b, out, binary->floats, NULL);
-  else elements_zip_i64(a, b, out, binary->integers);
+  if (floats)
+    elements_zip_f64(a, b, out, binary->floats, NULL);
+  else
+    elements_zip_i64(a, b, out, binary->integers);
   return FARM_OK;
 }
 
@@ -91,7 +93,7 @@ static int64_t power(int64_t base, int64_t exponent) {
 
 BINARY(add, a + b, (uint64_t)a + (uint64_t)b)
 BINARY(sub, a - b, (uint64_t)a - (uint64_t)b)
-BINARY(mul, a *b, (uint64_t)a * (uint64_t)b)
+BINARY(mul, a *b, (uint64_t)a *(uint64_t)b)
 BINARY(div, a / b, quotient(a, b, type))
 PAIR(min, a != a ? a : b != b || b < a ? b : a, below(b, a, type) ? b : a)
 PAIR(max, a != a ? a : b != b || b > a ? b : a, below(a, b, type) ? b : a)
@@ -103,10 +105,10 @@ BINARY(less, a < b, below(a, b, type))
 BINARY(less_or_equal, a <= b, !below(b, a, type))
 BINARY(greater, a > b, below(b, a, type))
 BINARY(greater_or_equal, a >= b, !below(a, b, type))
-INTEGER_BINARY(bitwise_and, (uint64_t)a & (uint64_t)b)
+INTEGER_BINARY(bitwise_and, (uint64_t)a &(uint64_t)b)
 INTEGER_BINARY(bitwise_or, (uint64_t)a | (uint64_t)b)
 INTEGER_BINARY(bitwise_xor, (uint64_t)a ^ (uint64_t)b)
-BINARY(prelu, a < 0 ? a *b : a, a < 0 && type != DTYPE_U64 ? (uint64_t)a * (uint64_t)b : (uint64_t)a)
+BINARY(prelu, a < 0 ? a * b : a, a < 0 && type != DTYPE_U64 ? (uint64_t)a * (uint64_t)b : (uint64_t)a)
 
 FLOATS(mod_floor, remainder_floor_f64(a, b))
 INTEGERS(mod_floor, remainder_floor(a, b, type))
@@ -186,11 +188,14 @@ static enum farm_status prelu_shape(struct shape_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id) {"", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_all, id##_reference}
-#define COMPARE(name, since, id) {"", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_bool, id##_reference}
+#define ROW(name, since, id)                                                                                                     \
+  { "", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_all, id##_reference }
+#define COMPARE(name, since, id)                                                                                                 \
+  { "", name, since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_bool, id##_reference }
 #define MANY(name, since, id)                                                                                                    \
-  {"", name, since, 1, -1, 1, 1, OPERATOR_ELEMENTWISE | OPERATOR_VARIADIC, 0, variadic_shape, id##_reference}
-#define PRELU(since) {"", "PRelu", since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, prelu_shape, prelu_reference}
+  { "", name, since, 1, -1, 1, 1, OPERATOR_ELEMENTWISE | OPERATOR_VARIADIC, 0, variadic_shape, id##_reference }
+#define PRELU(since)                                                                                                             \
+  { "", "PRelu", since, 2, 2, 1, 1, OPERATOR_ELEMENTWISE, 0, prelu_shape, prelu_reference }
 #define ARITHMETIC(name, id) ROW(name, 7, id), ROW(name, 13, id), ROW(name, 14, id)
 
 const struct operator_row operators_binary[] = {

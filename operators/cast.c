@@ -1,7 +1,8 @@
 /* Changing the element type: Cast, CastLike, BitCast.
  *
  * From floats through double, from integers through int64: each conversion rounds once. Integers wrap, floats truncate and
- * saturate (but wrap to 4-bit and 2-bit integers, as ONNX's own test data have it); fp8 saturates unless `saturate` is 0; to e8m0 `round_mode` decides.
+ * saturate (but wrap to 4-bit and 2-bit integers, as ONNX's own test data have it); fp8 saturates unless `saturate` is 0; to e8m0
+ * `round_mode` decides.
  */
 #include "../base/pmath.h"
 #include "elements.h"
@@ -71,10 +72,14 @@ static enum farm_status cast_reference(struct reference_call *call) {
   if (!out) return FARM_OK;
   bool through_double = dtype_is_float(in->dtype) || (in->dtype == DTYPE_U64 && dtype_is_float(out->dtype));
   bool narrow = dtype_is_integer(out->dtype) && dtype_bits(out->dtype) < 8;
-  if (out->dtype == DTYPE_E8M0) to_e8m0(call, in, out);
-  else if (!attr_int(call->attrs, "saturate", 1)) to_overflowing(in, out);
-  else if (through_double && !narrow) elements_map_f64(in, out, same_f64, NULL);
-  else elements_map_i64(in, out, same_i64, NULL);
+  if (out->dtype == DTYPE_E8M0)
+    to_e8m0(call, in, out);
+  else if (!attr_int(call->attrs, "saturate", 1))
+    to_overflowing(in, out);
+  else if (through_double && !narrow)
+    elements_map_f64(in, out, same_f64, NULL);
+  else
+    elements_map_i64(in, out, same_i64, NULL);
   return FARM_OK;
 }
 
@@ -82,7 +87,8 @@ static enum farm_status cast_reference(struct reference_call *call) {
 static enum farm_status bit_cast_shape(struct shape_call *call) {
   enum dtype type, from = shape_input_dtype(call, 0);
   TRY(target_type(attr_int(call->attrs, "to", -1), &type));
-  FAIL_IF(from && dtype_bits(from) != dtype_bits(type), FARM_INVALID, "%s and %s differ in width", dtype_name(from), dtype_name(type));
+  FAIL_IF(from && dtype_bits(from) != dtype_bits(type), FARM_INVALID, "%s and %s differ in width", dtype_name(from),
+          dtype_name(type));
   shape_same_as_input(call, 0, 0);
   if (call->output_count) call->outputs[0].type.dtype = type;
   return FARM_OK;
@@ -95,12 +101,16 @@ static enum farm_status bit_cast_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define CAST(since) {"", "Cast", since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, cast_shape, cast_reference}
-#define CAST_LIKE(since) {"", "CastLike", since, 2, 2, 1, 1, 0, 0, cast_like_shape, cast_reference}
+#define CAST(since)                                                                                                              \
+  { "", "Cast", since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, cast_shape, cast_reference }
+#define CAST_LIKE(since)                                                                                                         \
+  { "", "CastLike", since, 2, 2, 1, 1, 0, 0, cast_like_shape, cast_reference }
 
 const struct operator_row operators_cast[] = {
-    CAST(6),       CAST(9),       CAST(13),      CAST(19),      CAST(21),      CAST(23),      CAST(24), CAST(25),
-    CAST_LIKE(15), CAST_LIKE(19), CAST_LIKE(21), CAST_LIKE(23), CAST_LIKE(24), CAST_LIKE(25),
-    {"", "BitCast", 26, 1, 1, 1, 1, OPERATOR_VIEW, 0, bit_cast_shape, bit_cast_reference},
+    CAST(6),       CAST(9),       CAST(13),
+    CAST(19),      CAST(21),      CAST(23),
+    CAST(24),      CAST(25),      CAST_LIKE(15),
+    CAST_LIKE(19), CAST_LIKE(21), CAST_LIKE(23),
+    CAST_LIKE(24), CAST_LIKE(25), {"", "BitCast", 26, 1, 1, 1, 1, OPERATOR_VIEW, 0, bit_cast_shape, bit_cast_reference},
 };
 OPERATOR_ROWS(cast);

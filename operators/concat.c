@@ -56,13 +56,17 @@ static enum farm_status split_sizes(const int64_t *given, int count, int parts, 
   int64_t sum = 0, each = dim / parts + (dim % parts != 0), left = dim;
   FAIL_IF(count >= 0 && count != parts, FARM_INVALID, "split has %d elements for %d outputs", count, parts);
   for (int i = 0; i < parts; i++) {
-    if (count >= 0) out_sizes[i] = given[i];
-    else if (dim < 0) out_sizes[i] = parts == 1 ? dim : DIM_UNKNOWN;
-    else left -= out_sizes[i] = left < each ? left : each;
-    FAIL_IF(count >= 0 && (given[i] < 0 || __builtin_add_overflow(sum, given[i], &sum)), FARM_INVALID, "split element %d is %lld", i,
-            (long long)given[i]);
+    if (count >= 0)
+      out_sizes[i] = given[i];
+    else if (dim < 0)
+      out_sizes[i] = parts == 1 ? dim : DIM_UNKNOWN;
+    else
+      left -= out_sizes[i] = left < each ? left : each;
+    FAIL_IF(count >= 0 && (given[i] < 0 || __builtin_add_overflow(sum, given[i], &sum)), FARM_INVALID, "split element %d is %lld",
+            i, (long long)given[i]);
   }
-  FAIL_IF(count >= 0 && dim >= 0 && sum != dim, FARM_INVALID, "split adds up to %lld, the axis has %lld", (long long)sum, (long long)dim);
+  FAIL_IF(count >= 0 && dim >= 0 && sum != dim, FARM_INVALID, "split adds up to %lld, the axis has %lld", (long long)sum,
+          (long long)dim);
   return FARM_OK;
 }
 
@@ -76,7 +80,8 @@ static enum farm_status split_shape(struct shape_call *call) {
   int64_t given[OPERATOR_MAX_OUTPUTS], sizes[OPERATOR_MAX_OUTPUTS];
   int count, axis, parts = split_parts(call->attrs, call->output_count);
   enum shape_list state;
-  FAIL_IF(parts < call->output_count || parts > OPERATOR_MAX_OUTPUTS, FARM_INVALID, "%d outputs of %d parts", call->output_count, parts);
+  FAIL_IF(parts < call->output_count || parts > OPERATOR_MAX_OUTPUTS, FARM_INVALID, "%d outputs of %d parts", call->output_count,
+          parts);
   TRY(shape_ints(call, "split", 1, given, OPERATOR_MAX_OUTPUTS, &count, &state));
   struct tensor type = *in;
   if (in->rank >= 0) TRY(shape_axis(attr_int(call->attrs, "axis", 0), in->rank, &axis));
@@ -93,7 +98,8 @@ static enum farm_status split_reference(struct reference_call *call) {
   const struct tensor *in = call->inputs[0];
   int64_t given[OPERATOR_MAX_OUTPUTS], sizes[OPERATOR_MAX_OUTPUTS], at = 0;
   int count, axis, parts = split_parts(call->attrs, call->output_count);
-  FAIL_IF(parts < call->output_count || parts > OPERATOR_MAX_OUTPUTS, FARM_INVALID, "%d outputs of %d parts", call->output_count, parts);
+  FAIL_IF(parts < call->output_count || parts > OPERATOR_MAX_OUTPUTS, FARM_INVALID, "%d outputs of %d parts", call->output_count,
+          parts);
   TRY(reference_list(call, "split", 1, given, OPERATOR_MAX_OUTPUTS, &count));
   TRY(shape_axis(attr_int(call->attrs, "axis", 0), in->rank, &axis));
   TRY(split_sizes(given, count, parts, in->dims[axis], sizes));
@@ -108,8 +114,10 @@ static enum farm_status split_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define CONCAT(since) {"", "Concat", since, 1, -1, 1, 1, OPERATOR_VARIADIC, 0, concat_shape, concat_reference}
-#define SPLIT(since, inputs, host) {"", "Split", since, 1, inputs, 1, -1, 0, host, split_shape, split_reference}
+#define CONCAT(since)                                                                                                            \
+  { "", "Concat", since, 1, -1, 1, 1, OPERATOR_VARIADIC, 0, concat_shape, concat_reference }
+#define SPLIT(since, inputs, host)                                                                                               \
+  { "", "Split", since, 1, inputs, 1, -1, 0, host, split_shape, split_reference }
 
 const struct operator_row operators_concat[] = {
     CONCAT(4), CONCAT(11), CONCAT(13), SPLIT(2, 1, 0), SPLIT(11, 1, 0), SPLIT(13, 2, 2), SPLIT(18, 2, 2),

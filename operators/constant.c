@@ -15,12 +15,23 @@ static enum farm_status constant_value(const struct attrs *attrs, struct tensor 
     if (strncmp(attrs->items[i].name, "value", 5) == 0) attr = &attrs->items[i];
   FAIL_IF(!attr, FARM_INVALID, "Constant without a value");
   switch (attr->type) {
-  case ATTR_TENSOR: *out = *attr->tensor; return FARM_OK;
-  case ATTR_FLOAT: *out = (struct tensor){.dtype = DTYPE_F32, .data = (void *)&attr->f}; return FARM_OK;
-  case ATTR_INT: *out = (struct tensor){.dtype = DTYPE_I64, .data = (void *)&attr->i}; return FARM_OK;
-  case ATTR_FLOATS: *out = (struct tensor){.dtype = DTYPE_F32, .rank = 1, .dims = {attr->count}, .data = (void *)attr->floats}; return FARM_OK;
-  case ATTR_INTS: *out = (struct tensor){.dtype = DTYPE_I64, .rank = 1, .dims = {attr->count}, .data = (void *)attr->ints}; return FARM_OK;
-  default: return status_set(FARM_UNSUPPORTED, "Constant with the attribute %s", attr->name);
+  case ATTR_TENSOR:
+    *out = *attr->tensor;
+    return FARM_OK;
+  case ATTR_FLOAT:
+    *out = (struct tensor){.dtype = DTYPE_F32, .data = (void *)&attr->f};
+    return FARM_OK;
+  case ATTR_INT:
+    *out = (struct tensor){.dtype = DTYPE_I64, .data = (void *)&attr->i};
+    return FARM_OK;
+  case ATTR_FLOATS:
+    *out = (struct tensor){.dtype = DTYPE_F32, .rank = 1, .dims = {attr->count}, .data = (void *)attr->floats};
+    return FARM_OK;
+  case ATTR_INTS:
+    *out = (struct tensor){.dtype = DTYPE_I64, .rank = 1, .dims = {attr->count}, .data = (void *)attr->ints};
+    return FARM_OK;
+  default:
+    return status_set(FARM_UNSUPPORTED, "Constant with the attribute %s", attr->name);
   }
 }
 
@@ -36,7 +47,8 @@ static enum farm_status constant_reference(struct reference_call *call) {
   struct tensor value;
   TRY(constant_value(call->attrs, &value));
   TRY(reference_output(call, 0));
-  if (call->outputs[0]) elements_copy(dtype_bits(value.dtype), call->outputs[0]->data, 0, 1, value.data, 0, 1, tensor_elems(&value));
+  if (call->outputs[0])
+    elements_copy(dtype_bits(value.dtype), call->outputs[0]->data, 0, 1, value.data, 0, 1, tensor_elems(&value));
   return FARM_OK;
 }
 
@@ -155,9 +167,10 @@ static enum farm_status range_shape(struct shape_call *call) {
   const struct tensor *pointers[3];
   int64_t values[3], count = DIM_UNKNOWN, start, step;
   struct shape_content limit;
-  if (range_inputs(call, tensors, pointers, values)) TRY(range_count(pointers, &count));
-  else if (shape_known_int(shape_input(call, 0), &start) && start == 0 && shape_known_int(shape_input(call, 2), &step) && step == 1 &&
-           shape_content(shape_input(call, 1), &limit) && limit.count == 1)
+  if (range_inputs(call, tensors, pointers, values))
+    TRY(range_count(pointers, &count));
+  else if (shape_known_int(shape_input(call, 0), &start) && start == 0 && shape_known_int(shape_input(call, 2), &step) &&
+           step == 1 && shape_content(shape_input(call, 1), &limit) && limit.count == 1)
     count = limit.value[0]; // 0, 1 … up to a symbol
   TRY(shape_set(call, 0, shape_input_dtype(call, 0), 1, &count));
   return shape_content_compute(call);
@@ -174,10 +187,13 @@ static enum farm_status range_reference(struct reference_call *call) {
   const struct tensor *start = call->inputs[0], *step = call->inputs[2];
   bool floats = dtype_is_float(start->dtype);
   double first = dtype_load_f64(start->dtype, start->data, 0), by = dtype_load_f64(step->dtype, step->data, 0);
-  uint64_t i_first = (uint64_t)dtype_load_i64(start->dtype, start->data, 0), i_by = (uint64_t)dtype_load_i64(step->dtype, step->data, 0);
+  uint64_t i_first = (uint64_t)dtype_load_i64(start->dtype, start->data, 0),
+           i_by = (uint64_t)dtype_load_i64(step->dtype, step->data, 0);
   for (int64_t i = 0; i < count; i++) {
-    if (floats) dtype_store_f64(out->dtype, out->data, i, first + (double)i * by);
-    else dtype_store_i64(out->dtype, out->data, i, (int64_t)(i_first + (uint64_t)i * i_by));
+    if (floats)
+      dtype_store_f64(out->dtype, out->data, i, first + (double)i * by);
+    else
+      dtype_store_i64(out->dtype, out->data, i, (int64_t)(i_first + (uint64_t)i * i_by));
   }
   return FARM_OK;
 }
@@ -187,8 +203,8 @@ static enum farm_status range_reference(struct reference_call *call) {
 static enum farm_status eye_like_shape(struct shape_call *call) {
   TRY(shape_require_rank(call, 0, 2, 2));
   int64_t to = attr_int(call->attrs, "dtype", shape_input_dtype(call, 0));
-  FAIL_IF(to < 0 || to > DTYPE_COUNT || (to && dtype_class((enum dtype)to) == DTYPE_CLASS_OTHER), FARM_INVALID, "type number %lld",
-          (long long)to);
+  FAIL_IF(to < 0 || to > DTYPE_COUNT || (to && dtype_class((enum dtype)to) == DTYPE_CLASS_OTHER), FARM_INVALID,
+          "type number %lld", (long long)to);
   shape_same_as_input(call, 0, 0);
   if (call->output_count) call->outputs[0].type.dtype = (enum dtype)to;
   return FARM_OK;
@@ -204,17 +220,23 @@ static enum farm_status eye_like_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define CONSTANT(since) {"", "Constant", since, 0, 0, 1, 1, 0, 0, constant_shape, constant_reference}
-#define OF_SHAPE(since) {"", "ConstantOfShape", since, 1, 1, 1, 1, 0, 1, constant_of_shape_shape, constant_of_shape_reference}
-#define SHAPE(since) {"", "Shape", since, 1, 1, 1, 1, 0, 0, shape_shape, shape_reference}
-#define SIZE(since) {"", "Size", since, 1, 1, 1, 1, 0, 0, size_shape, size_reference}
-#define RANGE(since) {"", "Range", since, 3, 3, 1, 1, 0, 7, range_shape, range_reference}
-#define EYE_LIKE(since) {"", "EyeLike", since, 1, 1, 1, 1, 0, 0, eye_like_shape, eye_like_reference}
+#define CONSTANT(since)                                                                                                          \
+  { "", "Constant", since, 0, 0, 1, 1, 0, 0, constant_shape, constant_reference }
+#define OF_SHAPE(since)                                                                                                          \
+  { "", "ConstantOfShape", since, 1, 1, 1, 1, 0, 1, constant_of_shape_shape, constant_of_shape_reference }
+#define SHAPE(since)                                                                                                             \
+  { "", "Shape", since, 1, 1, 1, 1, 0, 0, shape_shape, shape_reference }
+#define SIZE(since)                                                                                                              \
+  { "", "Size", since, 1, 1, 1, 1, 0, 0, size_shape, size_reference }
+#define RANGE(since)                                                                                                             \
+  { "", "Range", since, 3, 3, 1, 1, 0, 7, range_shape, range_reference }
+#define EYE_LIKE(since)                                                                                                          \
+  { "", "EyeLike", since, 1, 1, 1, 1, 0, 0, eye_like_shape, eye_like_reference }
 
 const struct operator_row operators_constant[] = {
-    CONSTANT(1),  CONSTANT(9),  CONSTANT(11), CONSTANT(12), CONSTANT(13), CONSTANT(19), CONSTANT(21), CONSTANT(23), CONSTANT(24),
-    CONSTANT(25), OF_SHAPE(9),  OF_SHAPE(20), OF_SHAPE(21), OF_SHAPE(23), OF_SHAPE(24), OF_SHAPE(25), SHAPE(1),     SHAPE(13),
-    SHAPE(15),    SHAPE(19),    SHAPE(21),    SHAPE(23),    SHAPE(24),    SHAPE(25),    SIZE(1),      SIZE(13),     SIZE(19),
-    SIZE(21),     SIZE(23),     SIZE(24),     SIZE(25),     RANGE(11),    RANGE(27),    EYE_LIKE(9),  EYE_LIKE(22),
+    CONSTANT(1),  CONSTANT(9), CONSTANT(11), CONSTANT(12), CONSTANT(13), CONSTANT(19), CONSTANT(21), CONSTANT(23), CONSTANT(24),
+    CONSTANT(25), OF_SHAPE(9), OF_SHAPE(20), OF_SHAPE(21), OF_SHAPE(23), OF_SHAPE(24), OF_SHAPE(25), SHAPE(1),     SHAPE(13),
+    SHAPE(15),    SHAPE(19),   SHAPE(21),    SHAPE(23),    SHAPE(24),    SHAPE(25),    SIZE(1),      SIZE(13),     SIZE(19),
+    SIZE(21),     SIZE(23),    SIZE(24),     SIZE(25),     RANGE(11),    RANGE(27),    EYE_LIKE(9),  EYE_LIKE(22),
 };
 OPERATOR_ROWS(constant);

@@ -10,8 +10,8 @@ static enum farm_status det_shape(struct shape_call *call) {
   TRY(shape_require_rank(call, 0, 2, TENSOR_MAX_RANK));
   if (in->rank < 0) return shape_set(call, 0, in->dtype, -1, NULL);
   int64_t rows = in->dims[in->rank - 2], columns = in->dims[in->rank - 1];
-  FAIL_IF(rows >= 0 && columns >= 0 && rows != columns, FARM_INVALID, "a matrix of %lld x %lld has no determinant", (long long)rows,
-          (long long)columns);
+  FAIL_IF(rows >= 0 && columns >= 0 && rows != columns, FARM_INVALID, "a matrix of %lld x %lld has no determinant",
+          (long long)rows, (long long)columns);
   return shape_set(call, 0, in->dtype, in->rank - 2, in->dims);
 }
 

@@ -69,8 +69,10 @@ static enum farm_status label_dim(struct equation *e, int label, int64_t dim) {
   int64_t *known = &e->dims[label];
   bool clash = *known >= 0 && dim >= 0 && *known != dim && *known != 1 && dim != 1;
   FAIL_IF(clash, FARM_INVALID, "a label of the equation has %lld and %lld elements", (long long)*known, (long long)dim);
-  if (*known == INT64_MIN || *known == 1 || (*known < 0 && dim > 1)) *known = dim;
-  else if (*known < 0 && dim < 0 && *known != dim) *known = DIM_UNKNOWN;
+  if (*known == INT64_MIN || *known == 1 || (*known < 0 && dim > 1))
+    *known = dim;
+  else if (*known < 0 && dim < 0 && *known != dim)
+    *known = DIM_UNKNOWN;
   return FARM_OK;
 }
 
@@ -79,8 +81,10 @@ static enum farm_status ellipsis_size(const char *at, int rank, int *out_size) {
   int letters = 0;
   *out_size = -1;
   for (; *at && *at != ',' && !(at[0] == '-' && at[1] == '>'); at++) {
-    if (letter(*at) >= 0) letters++;
-    else if (*at == '.') *out_size = 0;
+    if (letter(*at) >= 0)
+      letters++;
+    else if (*at == '.')
+      *out_size = 0;
   }
   if (*out_size < 0) return FARM_OK;
   FAIL_IF(rank < letters, FARM_INVALID, "a term of the equation has %d letters for rank %d", letters, rank);
@@ -93,7 +97,8 @@ static const char *next_term(const char *at) {
   return *at ? at + 1 : at;
 }
 
-static enum farm_status equation_parse(const char *text, const struct tensor *const *inputs, int input_count, struct equation *e) {
+static enum farm_status equation_parse(const char *text, const struct tensor *const *inputs, int input_count,
+                                       struct equation *e) {
   const char *at = text;
   FAIL_IF(input_count > MOST_TERMS, FARM_UNSUPPORTED, "more than %d inputs", MOST_TERMS);
   e->term_count = input_count;
@@ -109,7 +114,8 @@ static enum farm_status equation_parse(const char *text, const struct tensor *co
     int size;
     TRY(ellipsis_size(at, inputs[t]->rank, &size));
     TRY(term_parse(&at, size < 0 ? 0 : size, &e->terms[t]));
-    FAIL_IF(e->terms[t].count != inputs[t]->rank, FARM_INVALID, "term %d of the equation does not fit rank %d", t, inputs[t]->rank);
+    FAIL_IF(e->terms[t].count != inputs[t]->rank, FARM_INVALID, "term %d of the equation does not fit rank %d", t,
+            inputs[t]->rank);
     FAIL_IF(t + 1 < input_count && *at != ',', FARM_INVALID, "the equation has fewer terms than inputs");
     if (*at == ',') at++;
     for (int i = 0; i < inputs[t]->rank; i++) TRY(label_dim(e, e->terms[t].labels[i], inputs[t]->dims[i]));
@@ -223,9 +229,12 @@ static enum farm_status einsum_reference(struct reference_call *call) {
   struct tensor *out = call->outputs[0];
   if (!out || !tensor_elems(out)) return FARM_OK;
   loops_build(&e, call->inputs, &l);
-  if (tensor_dims_product(l.dims, l.count) == 0) memset(out->data, 0, tensor_bytes(out)); // an empty sum
-  else if (dtype_is_float(out->dtype)) return einsum_run(&l, call);
-  else einsum_i64(&l, call->input_count, call->inputs, out);
+  if (tensor_dims_product(l.dims, l.count) == 0)
+    memset(out->data, 0, tensor_bytes(out)); // an empty sum
+  else if (dtype_is_float(out->dtype))
+    return einsum_run(&l, call);
+  else
+    einsum_i64(&l, call->input_count, call->inputs, out);
   return FARM_OK;
 }
 

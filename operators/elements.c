@@ -207,7 +207,8 @@ enum farm_status reference_ints(const struct reference_call *call, int input, in
   return FARM_OK;
 }
 
-enum farm_status reference_list(const struct reference_call *call, const char *attr, int input, int64_t *out, int most, int *out_count) {
+enum farm_status reference_list(const struct reference_call *call, const char *attr, int input, int64_t *out, int most,
+                                int *out_count) {
   int count = attr_ints(call->attrs, attr, out, most);
   FAIL_IF(count > most, FARM_INVALID, "%s has %d elements, at most %d can be", attr, count, most);
   *out_count = count;
@@ -216,7 +217,8 @@ enum farm_status reference_list(const struct reference_call *call, const char *a
 
 enum farm_status element_index(const struct tensor *indices, int64_t i, int64_t dim, int64_t *out_index) {
   int64_t index = dtype_load_i64(indices->dtype, indices->data, i);
-  FAIL_IF(index < -dim || index >= dim, FARM_INVALID, "index %lld is out of range for %lld elements", (long long)index, (long long)dim);
+  FAIL_IF(index < -dim || index >= dim, FARM_INVALID, "index %lld is out of range for %lld elements", (long long)index,
+          (long long)dim);
   *out_index = index < 0 ? index + dim : index;
   return FARM_OK;
 }

@@ -74,9 +74,13 @@ static enum farm_status tile_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id) {"", name, since, 2, 2, 1, 1, 0, 2, id##_shape, id##_reference}
+#define ROW(name, since, id)                                                                                                     \
+  { "", name, since, 2, 2, 1, 1, 0, 2, id##_shape, id##_reference }
 
 const struct operator_row operators_expand[] = {
-    ROW("Expand", 8, expand), ROW("Expand", 13, expand), ROW("Tile", 6, tile), ROW("Tile", 13, tile),
+    ROW("Expand", 8, expand),
+    ROW("Expand", 13, expand),
+    ROW("Tile", 6, tile),
+    ROW("Tile", 13, tile),
 };
 OPERATOR_ROWS(expand);

@@ -32,13 +32,14 @@ static enum farm_status gather_reference(struct reference_call *call) {
   TRY(shape_axis(attr_int(call->attrs, "axis", 0), data->rank, &axis));
   TRY(reference_output(call, 0));
   if (!call->outputs[0]) return FARM_OK;
-  int64_t outer = tensor_dims_product(data->dims, axis), inner = tensor_dims_product(data->dims + axis + 1, data->rank - axis - 1);
+  int64_t outer = tensor_dims_product(data->dims, axis),
+          inner = tensor_dims_product(data->dims + axis + 1, data->rank - axis - 1);
   int64_t dim = data->dims[axis], count = tensor_elems(indices), index;
   for (int64_t i = 0; i < count; i++) {
     TRY(element_index(indices, i, dim, &index));
     for (int64_t o = 0; o < outer; o++)
-      elements_copy(dtype_bits(data->dtype), call->outputs[0]->data, (o * count + i) * inner, 1, data->data, (o * dim + index) * inner, 1,
-                    inner);
+      elements_copy(dtype_bits(data->dtype), call->outputs[0]->data, (o * count + i) * inner, 1, data->data,
+                    (o * dim + index) * inner, 1, inner);
   }
   return FARM_OK;
 }
@@ -49,12 +50,12 @@ static enum farm_status gather_elements_shape(struct shape_call *call) {
   const struct tensor *data = &call->inputs[0]->type, *indices = &call->inputs[1]->type;
   int axis;
   TRY(require_indices(call, 1));
-  FAIL_IF(data->rank >= 0 && indices->rank >= 0 && data->rank != indices->rank, FARM_INVALID, "data has rank %d, indices %d", data->rank,
-          indices->rank);
+  FAIL_IF(data->rank >= 0 && indices->rank >= 0 && data->rank != indices->rank, FARM_INVALID, "data has rank %d, indices %d",
+          data->rank, indices->rank);
   for (int i = 0; data->rank >= 0 && indices->rank >= 0 && i < data->rank; i++) {
     TRY(shape_axis(attr_int(call->attrs, "axis", 0), data->rank, &axis));
-    FAIL_IF(i != axis && data->dims[i] >= 0 && indices->dims[i] > data->dims[i], FARM_INVALID, "axis %d: %lld indices for %lld elements",
-            i, (long long)indices->dims[i], (long long)data->dims[i]);
+    FAIL_IF(i != axis && data->dims[i] >= 0 && indices->dims[i] > data->dims[i], FARM_INVALID,
+            "axis %d: %lld indices for %lld elements", i, (long long)indices->dims[i], (long long)data->dims[i]);
   }
   TRY(shape_set(call, 0, data->dtype, indices->rank, indices->dims));
   return shape_content_move(call, 1);
@@ -96,11 +97,13 @@ static enum farm_status gather_nd_shape(struct shape_call *call) {
   TRY(shape_require_rank(call, 1, 1, TENSOR_MAX_RANK));
   FAIL_IF(batch < 0 || (data->rank >= 0 && batch >= data->rank) || (indices->rank >= 0 && batch >= indices->rank), FARM_INVALID,
           "batch_dims %lld", (long long)batch);
-  if (data->rank < 0 || indices->rank < 0 || indices->dims[indices->rank - 1] < 0) return shape_set(call, 0, data->dtype, -1, NULL);
+  if (data->rank < 0 || indices->rank < 0 || indices->dims[indices->rank - 1] < 0)
+    return shape_set(call, 0, data->dtype, -1, NULL);
   int64_t k = indices->dims[indices->rank - 1];
   FAIL_IF(k > data->rank - batch, FARM_INVALID, "%lld indices for rank %d", (long long)k, data->rank);
   for (int i = 0; i < batch; i++)
-    FAIL_IF(data->dims[i] >= 0 && indices->dims[i] >= 0 && data->dims[i] != indices->dims[i], FARM_INVALID, "batch dimension %d differs", i);
+    FAIL_IF(data->dims[i] >= 0 && indices->dims[i] >= 0 && data->dims[i] != indices->dims[i], FARM_INVALID,
+            "batch dimension %d differs", i);
   for (int i = 0; i < indices->rank - 1; i++) dims[rank++] = indices->dims[i];
   for (int64_t i = batch + k; i < data->rank; i++) dims[rank++] = data->dims[i];
   TRY(shape_set(call, 0, data->dtype, rank, dims));
@@ -128,7 +131,8 @@ static enum farm_status gather_nd_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id) {"", name, since, 2, 2, 1, 1, 0, 0, id##_shape, id##_reference}
+#define ROW(name, since, id)                                                                                                     \
+  { "", name, since, 2, 2, 1, 1, 0, 0, id##_shape, id##_reference }
 
 const struct operator_row operators_gather[] = {
     ROW("Gather", 1, gather),

@@ -28,15 +28,16 @@ struct pads {
 };
 
 /* From the flat list (all begins, all ends) of the padded axes. */
-static enum farm_status pads_expand(const int64_t *list, int count, const int64_t *axes, int axis_count, int rank, struct pads *out) {
+static enum farm_status pads_expand(const int64_t *list, int count, const int64_t *axes, int axis_count, int rank,
+                                    struct pads *out) {
   memset(out, 0, sizeof *out);
   int padded = axis_count >= 0 ? axis_count : rank;
   FAIL_IF(count != 2 * padded, FARM_INVALID, "%d pads for %d axes", count, padded);
   for (int i = 0; i < padded; i++) {
     int axis = i;
     if (axis_count >= 0) TRY(shape_axis(axes[i], rank, &axis));
-    FAIL_IF(list[i] > MOST_PAD || list[i] < -MOST_PAD || list[padded + i] > MOST_PAD || list[padded + i] < -MOST_PAD, FARM_INVALID,
-            "axis %d is padded by %lld and %lld", axis, (long long)list[i], (long long)list[padded + i]);
+    FAIL_IF(list[i] > MOST_PAD || list[i] < -MOST_PAD || list[padded + i] > MOST_PAD || list[padded + i] < -MOST_PAD,
+            FARM_INVALID, "axis %d is padded by %lld and %lld", axis, (long long)list[i], (long long)list[padded + i]);
     out->before[axis] = list[i];
     out->after[axis] = list[padded + i];
   }
@@ -49,7 +50,8 @@ static enum farm_status padded_dim(int64_t dim, int64_t before, int64_t after, i
   if (before == 0 && after == 0) *out = dim;
   if (dim < 0) return FARM_OK;
   bool wrong = __builtin_add_overflow(before, after, &total) || __builtin_add_overflow(dim, total, &total) || total < 0;
-  FAIL_IF(wrong, FARM_INVALID, "pads %lld and %lld do not fit %lld elements", (long long)before, (long long)after, (long long)dim);
+  FAIL_IF(wrong, FARM_INVALID, "pads %lld and %lld do not fit %lld elements", (long long)before, (long long)after,
+          (long long)dim);
   *out = total;
   return FARM_OK;
 }
@@ -67,7 +69,8 @@ static enum farm_status pad_shape(struct shape_call *call) {
   TRY(shape_ints(call, pads_name(call->attrs), 1, list, 2 * TENSOR_MAX_RANK, &count, &state));
   TRY(shape_ints(call, "axes", 3, axes, TENSOR_MAX_RANK, &axis_count, &axes_state));
   FAIL_IF(state == SHAPE_LIST_ABSENT, FARM_INVALID, "pads are missing");
-  if (in->rank < 0 || state == SHAPE_LIST_UNKNOWN || axes_state == SHAPE_LIST_UNKNOWN) return shape_set(call, 0, in->dtype, in->rank, NULL);
+  if (in->rank < 0 || state == SHAPE_LIST_UNKNOWN || axes_state == SHAPE_LIST_UNKNOWN)
+    return shape_set(call, 0, in->dtype, in->rank, NULL);
   TRY(pads_expand(list, count, axes, axes_state == SHAPE_LIST_ABSENT ? -1 : axis_count, in->rank, &pads));
   for (int i = 0; i < in->rank; i++) {
     TRY(padded_dim(in->dims[i], pads.before[i], pads.after[i], &dims[i]));
@@ -128,8 +131,10 @@ free_maps:
 static void pad_constant(const struct reference_call *call, enum dtype type, uint64_t out_element[2]) {
   const struct tensor *given = reference_input(call, 2);
   out_element[0] = out_element[1] = 0;
-  if (given && tensor_elems(given) == 1 && given->dtype == type) elements_copy(dtype_bits(type), out_element, 0, 1, given->data, 0, 1, 1);
-  else if (!given) dtype_store_f64(type, out_element, 0, (double)attr_float(call->attrs, "value", 0));
+  if (given && tensor_elems(given) == 1 && given->dtype == type)
+    elements_copy(dtype_bits(type), out_element, 0, 1, given->data, 0, 1, 1);
+  else if (!given)
+    dtype_store_f64(type, out_element, 0, (double)attr_float(call->attrs, "value", 0));
 }
 
 static enum farm_status pad_reference(struct reference_call *call) {
@@ -158,8 +163,10 @@ static enum farm_status crop_shape(struct shape_call *call) {
   TRY(shape_refuse_negative(call, 1));
   if (in->rank < 0) return shape_set(call, 0, in->dtype, -1, NULL);
   FAIL_IF(count > in->rank, FARM_INVALID, "%d axes for rank %d", count, in->rank);
-  if (!shape_content_dims(shape_input(call, 1), wanted, TENSOR_MAX_RANK, &wanted_count)) return shape_set(call, 0, in->dtype, in->rank, NULL);
-  FAIL_IF(wanted_count != (count >= 0 ? count : in->rank), FARM_INVALID, "%d sizes for %d axes", wanted_count, count >= 0 ? count : in->rank);
+  if (!shape_content_dims(shape_input(call, 1), wanted, TENSOR_MAX_RANK, &wanted_count))
+    return shape_set(call, 0, in->dtype, in->rank, NULL);
+  FAIL_IF(wanted_count != (count >= 0 ? count : in->rank), FARM_INVALID, "%d sizes for %d axes", wanted_count,
+          count >= 0 ? count : in->rank);
   memcpy(dims, in->dims, sizeof dims);
   for (int i = 0; i < wanted_count; i++) {
     int axis = i;
@@ -182,7 +189,8 @@ static enum farm_status crop_reference(struct reference_call *call) {
   return padded_copy(in, call->outputs[0], PAD_CONSTANT, before, zero);
 }
 
-#define PAD(since, most, host) {"", "Pad", since, most > 1 ? 2 : 1, most, 1, 1, 0, host, pad_shape, pad_reference}
+#define PAD(since, most, host)                                                                                                   \
+  { "", "Pad", since, most > 1 ? 2 : 1, most, 1, 1, 0, host, pad_shape, pad_reference }
 
 const struct operator_row operators_pad[] = {
     PAD(1, 1, 0),

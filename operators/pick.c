@@ -28,8 +28,10 @@ static enum farm_status one_hot_shape(struct shape_call *call) {
   int64_t dims[TENSOR_MAX_RANK + 1], size = DIM_UNKNOWN;
   int axis;
   struct shape_content content;
-  if (depth && depth->constant) TRY(one_hot_depth(depth->constant, &size));
-  else if (shape_content(depth, &content) && content.count == 1 && (content.symbolic[0] || content.value[0] >= 0)) size = content.value[0];
+  if (depth && depth->constant)
+    TRY(one_hot_depth(depth->constant, &size));
+  else if (shape_content(depth, &content) && content.count == 1 && (content.symbolic[0] || content.value[0] >= 0))
+    size = content.value[0];
   if (indices->rank < 0) return shape_set(call, 0, shape_input_dtype(call, 2), -1, NULL);
   TRY(one_hot_axis(call->attrs, indices->rank, &axis));
   for (int i = 0; i <= indices->rank; i++) dims[i] = i == axis ? size : indices->dims[i < axis ? i : i - 1];
@@ -78,8 +80,7 @@ static enum farm_status non_zero_reference(struct reference_call *call) {
   tensor_strides(in, strides);
   for (int64_t i = 0; i < total; i++) {
     if (dtype_load_f64(in->dtype, in->data, i) == 0) continue;
-    for (int d = 0; d < in->rank; d++)
-      dtype_store_i64(DTYPE_I64, out->data, d * count + column, i / strides[d] % in->dims[d]);
+    for (int d = 0; d < in->rank; d++) dtype_store_i64(DTYPE_I64, out->data, d * count + column, i / strides[d] % in->dims[d]);
     column++;
   }
   return FARM_OK;
@@ -103,8 +104,10 @@ static enum farm_status compress_reference(struct reference_call *call) {
   int axis = 0;
   int64_t length = tensor_elems(condition), count = 0, to = 0;
   if (!out) return FARM_OK;
-  if (!attr_has(call->attrs, "axis")) in.dims[0] = tensor_elems(&in), in.rank = 1;
-  else TRY(shape_axis(attr_int(call->attrs, "axis", 0), in.rank, &axis));
+  if (!attr_has(call->attrs, "axis"))
+    in.dims[0] = tensor_elems(&in), in.rank = 1;
+  else
+    TRY(shape_axis(attr_int(call->attrs, "axis", 0), in.rank, &axis));
   int64_t outer = tensor_dims_product(in.dims, axis), dim = in.dims[axis];
   int64_t inner = tensor_dims_product(in.dims + axis + 1, in.rank - axis - 1);
   if (length > dim) length = dim;
@@ -214,8 +217,10 @@ static enum farm_status unique_reference(struct reference_call *call) {
   struct tensor in = *call->inputs[0];
   struct unique u = {0};
   int axis = 0;
-  if (!attr_has(call->attrs, "axis")) in.dims[0] = tensor_elems(&in), in.rank = 1;
-  else TRY(shape_axis(attr_int(call->attrs, "axis", 0), in.rank, &axis));
+  if (!attr_has(call->attrs, "axis"))
+    in.dims[0] = tensor_elems(&in), in.rank = 1;
+  else
+    TRY(shape_axis(attr_int(call->attrs, "axis", 0), in.rank, &axis));
   struct slices s = {&in, tensor_dims_product(in.dims, axis), in.dims[axis],
                      tensor_dims_product(in.dims + axis + 1, in.rank - axis - 1)};
   TRY(elements_alloc(s.count, 4 * sizeof *u.order, &u.order));
@@ -232,7 +237,8 @@ static enum farm_status unique_shape(struct shape_call *call) {
   struct tensor type = call->inputs[0]->type;
   int axis;
   FAIL_IF(type.dtype && dtype_class(type.dtype) == DTYPE_CLASS_OTHER, FARM_UNSUPPORTED, "Unique of %s", dtype_name(type.dtype));
-  if (!attr_has(call->attrs, "axis")) type.rank = 1, type.dims[0] = DIM_UNKNOWN;
+  if (!attr_has(call->attrs, "axis"))
+    type.rank = 1, type.dims[0] = DIM_UNKNOWN;
   else if (type.rank >= 0) {
     TRY(shape_axis(attr_int(call->attrs, "axis", 0), type.rank, &axis));
     type.dims[axis] = DIM_UNKNOWN;
@@ -242,13 +248,20 @@ static enum farm_status unique_shape(struct shape_call *call) {
   return FARM_OK;
 }
 
-#define ONE_HOT(since) {"", "OneHot", since, 3, 3, 1, 1, 0, 2, one_hot_shape, one_hot_reference}
-#define NON_ZERO(since) {"", "NonZero", since, 1, 1, 1, 1, OPERATOR_DATA_SHAPE, 0, non_zero_shape, non_zero_reference}
-#define COMPRESS(since) {"", "Compress", since, 2, 2, 1, 1, OPERATOR_DATA_SHAPE, 0, compress_shape, compress_reference}
+#define ONE_HOT(since)                                                                                                           \
+  { "", "OneHot", since, 3, 3, 1, 1, 0, 2, one_hot_shape, one_hot_reference }
+#define NON_ZERO(since)                                                                                                          \
+  { "", "NonZero", since, 1, 1, 1, 1, OPERATOR_DATA_SHAPE, 0, non_zero_shape, non_zero_reference }
+#define COMPRESS(since)                                                                                                          \
+  { "", "Compress", since, 2, 2, 1, 1, OPERATOR_DATA_SHAPE, 0, compress_shape, compress_reference }
 
 const struct operator_row operators_pick[] = {
-    ONE_HOT(9),  ONE_HOT(11),  NON_ZERO(9),
-    NON_ZERO(13), COMPRESS(9), COMPRESS(11),
+    ONE_HOT(9),
+    ONE_HOT(11),
+    NON_ZERO(9),
+    NON_ZERO(13),
+    COMPRESS(9),
+    COMPRESS(11),
     {"", "Unique", 11, 1, 1, 1, 4, OPERATOR_DATA_SHAPE, 0, unique_shape, unique_reference},
 };
 OPERATOR_ROWS(pick);

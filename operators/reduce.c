@@ -10,8 +10,8 @@
 #include <string.h>
 
 struct reduce {
-  double start;                            // of the accumulator; integers clamp it to their type
-  double (*before)(double x);              // on each element; NULL: as it is
+  double start;               // of the accumulator; integers clamp it to their type
+  double (*before)(double x); // on each element; NULL: as it is
   double (*step)(double sum, double x);
   double (*after)(double sum, double count); // NULL: as it is
   int64_t (*i_before)(int64_t x);
@@ -72,13 +72,16 @@ static enum farm_status reduce_shape(struct shape_call *call) {
   uint32_t mask;
   enum shape_list state;
   TRY(shape_ints(call, "axes", 1, axes, TENSOR_MAX_RANK, &count, &state));
-  FAIL_IF(in->dtype && dtype_class(in->dtype) == DTYPE_CLASS_OTHER, FARM_UNSUPPORTED, "no reduction of %s", dtype_name(in->dtype));
+  FAIL_IF(in->dtype && dtype_class(in->dtype) == DTYPE_CLASS_OTHER, FARM_UNSUPPORTED, "no reduction of %s",
+          dtype_name(in->dtype));
   if (in->rank < 0) return shape_set(call, 0, in->dtype, state == SHAPE_LIST_ABSENT && !keep ? 0 : -1, NULL);
   if (state == SHAPE_LIST_UNKNOWN) return shape_set(call, 0, in->dtype, keep ? in->rank : -1, NULL);
   TRY(axes_mask(call->attrs, axes, count, in->rank, &mask));
   for (int i = 0; i < in->rank; i++) {
-    if (!(mask >> i & 1)) dims[rank++] = in->dims[i];
-    else if (keep) dims[rank++] = 1;
+    if (!(mask >> i & 1))
+      dims[rank++] = in->dims[i];
+    else if (keep)
+      dims[rank++] = 1;
   }
   TRY(shape_set(call, 0, in->dtype, rank, dims));
   struct shape_content content;
@@ -119,7 +122,8 @@ static void accumulate_f64(const struct reduce *reduce, const struct tensor *in,
       count = nest->row - at < ELEMENTS_BLOCK ? nest->row - at : ELEMENTS_BLOCK;
       dtype_load_f64_row(in->dtype, in->data, nest->offset[1] + at, count, x);
       double *sum = sums + nest->offset[0] + at * nest->step[0];
-      for (int64_t i = 0; i < count; i++, sum += nest->step[0]) *sum = reduce->step(*sum, reduce->before ? reduce->before(x[i]) : x[i]);
+      for (int64_t i = 0; i < count; i++, sum += nest->step[0])
+        *sum = reduce->step(*sum, reduce->before ? reduce->before(x[i]) : x[i]);
     }
 }
 
@@ -215,8 +219,10 @@ REFERENCE(reduce_mean)
 REFERENCE(reduce_l2)
 REFERENCE(reduce_log_sum)
 
-#define BY_ATTRIBUTE(name, since, id) {"", name, since, 1, 1, 1, 1, 0, 0, reduce_shape, id##_reference}
-#define BY_INPUT(name, since, id) {"", name, since, 1, 2, 1, 1, 0, 2, reduce_shape, id##_reference}
+#define BY_ATTRIBUTE(name, since, id)                                                                                            \
+  { "", name, since, 1, 1, 1, 1, 0, 0, reduce_shape, id##_reference }
+#define BY_INPUT(name, since, id)                                                                                                \
+  { "", name, since, 1, 2, 1, 1, 0, 2, reduce_shape, id##_reference }
 #define ROWS(name, id) BY_ATTRIBUTE(name, 1, id), BY_ATTRIBUTE(name, 11, id), BY_ATTRIBUTE(name, 13, id), BY_INPUT(name, 18, id)
 
 const struct operator_row operators_reduce[] = {

@@ -19,7 +19,8 @@ struct running {
   bool product, exclusive, reverse;
 };
 
-static void cumulate_lane(const struct tensor *in, struct tensor *out, int64_t base, int64_t count, int64_t step, struct running r) {
+static void cumulate_lane(const struct tensor *in, struct tensor *out, int64_t base, int64_t count, int64_t step,
+                          struct running r) {
   double f = r.product;
   uint64_t u = r.product;
   for (int64_t k = 0; k < count; k++) {
@@ -83,7 +84,8 @@ static enum farm_status trilu_reference(struct reference_call *call) {
     edge = edge < 0 ? 0 : edge > columns ? columns : edge;
     int64_t kept_from = upper ? edge : 0, kept_to = upper ? columns : edge;
     elements_fill(dtype_bits(in->dtype), out->data, r * columns, 1, zero, columns);
-    elements_copy(dtype_bits(in->dtype), out->data, r * columns + kept_from, 1, in->data, r * columns + kept_from, 1, kept_to - kept_from);
+    elements_copy(dtype_bits(in->dtype), out->data, r * columns + kept_from, 1, in->data, r * columns + kept_from, 1,
+                  kept_to - kept_from);
   }
   return FARM_OK;
 }

@@ -39,8 +39,8 @@ static enum farm_status reduction_of(const struct attrs *attrs, const struct red
   return status_set(FARM_INVALID, "reduction %s is not known", name);
 }
 
-static void scatter_run(const struct reduction *reduction, struct tensor *out, int64_t to, const struct tensor *updates, int64_t from,
-                        int64_t count) {
+static void scatter_run(const struct reduction *reduction, struct tensor *out, int64_t to, const struct tensor *updates,
+                        int64_t from, int64_t count) {
   enum dtype type = out->dtype;
   if (!reduction->floats) {
     elements_copy(dtype_bits(type), out->data, to, 1, updates->data, from, 1, count);
@@ -90,8 +90,8 @@ static enum farm_status scatter_elements_shape(struct shape_call *call) {
   if (data->rank < 0 || merged.rank < 0) return FARM_OK;
   FAIL_IF(data->rank != merged.rank, FARM_INVALID, "data has rank %d, indices %d", data->rank, merged.rank);
   for (int i = 0; i < data->rank; i++)
-    FAIL_IF(i != axis && data->dims[i] >= 0 && merged.dims[i] > data->dims[i], FARM_INVALID, "axis %d: %lld indices for %lld elements", i,
-            (long long)merged.dims[i], (long long)data->dims[i]);
+    FAIL_IF(i != axis && data->dims[i] >= 0 && merged.dims[i] > data->dims[i], FARM_INVALID,
+            "axis %d: %lld indices for %lld elements", i, (long long)merged.dims[i], (long long)data->dims[i]);
   return FARM_OK;
 }
 
@@ -149,7 +149,8 @@ static enum farm_status scatter_nd_reference(struct reference_call *call) {
   if (!wanted) return FARM_OK;
   int k = (int)indices->dims[indices->rank - 1];
   tensor_strides(data, strides);
-  int64_t inner = tensor_dims_product(data->dims + k, data->rank - k), count = tensor_dims_product(indices->dims, indices->rank - 1);
+  int64_t inner = tensor_dims_product(data->dims + k, data->rank - k),
+          count = tensor_dims_product(indices->dims, indices->rank - 1);
   for (int64_t i = 0; i < count; i++) {
     int64_t to = 0;
     for (int d = 0; d < k; d++) {
@@ -161,7 +162,8 @@ static enum farm_status scatter_nd_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id) {"", name, since, 3, 3, 1, 1, 0, 0, id##_shape, id##_reference}
+#define ROW(name, since, id)                                                                                                     \
+  { "", name, since, 3, 3, 1, 1, 0, 0, id##_shape, id##_reference }
 
 const struct operator_row operators_scatter[] = {
     ROW("Scatter", 9, scatter_elements),

@@ -57,8 +57,10 @@ static int64_t lower_i64(int64_t x, int64_t high, enum dtype type) {
 
 static void bound(struct tensor *out, const struct tensor *limit, zip_f64_fn floats, zip_i64_fn integers) {
   if (!limit) return;
-  if (dtype_is_float(out->dtype)) elements_zip_f64(out, limit, out, floats, NULL);
-  else elements_zip_i64(out, limit, out, integers);
+  if (dtype_is_float(out->dtype))
+    elements_zip_f64(out, limit, out, floats, NULL);
+  else
+    elements_zip_i64(out, limit, out, integers);
 }
 
 static enum farm_status clip_shape(struct shape_call *call) {
@@ -81,8 +83,10 @@ static enum farm_status clip_reference(struct reference_call *call) {
   if (!out) return FARM_OK;
   for (int i = 0; i < 2; i++) {
     const struct tensor *given = reference_input(call, i + 1);
-    if (given) limits[i] = (struct tensor){.dtype = given->dtype, .data = given->data};
-    else limits[i] = (struct tensor){.dtype = DTYPE_F32, .data = &values[i]};
+    if (given)
+      limits[i] = (struct tensor){.dtype = given->dtype, .data = given->data};
+    else
+      limits[i] = (struct tensor){.dtype = DTYPE_F32, .data = &values[i]};
     if (given || attr_has(call->attrs, i ? "max" : "min")) limit[i] = &limits[i];
   }
   elements_copy(dtype_bits(in->dtype), out->data, 0, 1, in->data, 0, 1, tensor_elems(out));
@@ -119,9 +123,12 @@ static enum farm_status dropout_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define WHERE(since) {"", "Where", since, 3, 3, 1, 1, OPERATOR_ELEMENTWISE, 0, where_shape, where_reference}
-#define CLIP(since, inputs) {"", "Clip", since, 1, inputs, 1, 1, OPERATOR_ELEMENTWISE, 0, clip_shape, clip_reference}
-#define DROPOUT(since, inputs) {"", "Dropout", since, 1, inputs, 1, 2, 0, 0, dropout_shape, dropout_reference}
+#define WHERE(since)                                                                                                             \
+  { "", "Where", since, 3, 3, 1, 1, OPERATOR_ELEMENTWISE, 0, where_shape, where_reference }
+#define CLIP(since, inputs)                                                                                                      \
+  { "", "Clip", since, 1, inputs, 1, 1, OPERATOR_ELEMENTWISE, 0, clip_shape, clip_reference }
+#define DROPOUT(since, inputs)                                                                                                   \
+  { "", "Dropout", since, 1, inputs, 1, 2, 0, 0, dropout_shape, dropout_reference }
 
 const struct operator_row operators_select[] = {
     WHERE(9),      WHERE(16),     CLIP(6, 1),     CLIP(11, 3),    CLIP(12, 3),    CLIP(13, 3),

@@ -146,9 +146,13 @@ static enum farm_status slice_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define SLICE(since) {"", "Slice", since, 3, 5, 1, 1, 0, 30, slice_shape, slice_reference}
+#define SLICE(since)                                                                                                             \
+  { "", "Slice", since, 3, 5, 1, 1, 0, 30, slice_shape, slice_reference }
 
 const struct operator_row operators_slice[] = {
-    {"", "Slice", 1, 1, 1, 1, 1, 0, 0, slice_shape, slice_reference}, SLICE(10), SLICE(11), SLICE(13),
+    {"", "Slice", 1, 1, 1, 1, 1, 0, 0, slice_shape, slice_reference},
+    SLICE(10),
+    SLICE(11),
+    SLICE(13),
 };
 OPERATOR_ROWS(slice);

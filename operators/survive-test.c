@@ -1,5 +1,6 @@
 /* Every row of the table against nonsense: random types, ranks, dims, contents and attributes. Nothing may crash, hang or write
- * where it should not: the sanitizers' run of this test is the one that sees most. TUNEFARM_OPERATOR=Name tries one operator alone.
+ * where it should not: the sanitizers' run of this test is the one that sees most. TUNEFARM_OPERATOR=Name tries one operator
+ * alone.
  */
 #include "operator.h"
 
@@ -155,7 +156,8 @@ static bool row_try(const struct operator_row *row, uint64_t seed) {
   struct shape_info outputs[MOST_OUTPUTS];
   trial_make(&noise, row, &trial);
   trial_shape(&noise, row, &trial, true, outputs);
-  bool ran = trial_shape(&noise, row, &trial, false, outputs) == FARM_OK && row->reference && trial_reference(row, &trial, outputs);
+  bool ran =
+      trial_shape(&noise, row, &trial, false, outputs) == FARM_OK && row->reference && trial_reference(row, &trial, outputs);
   for (int i = 0; i < trial.input_count; i++) free(trial.inputs[i].data);
   arena_free(&trial.arena);
   return ran;

@@ -105,7 +105,8 @@ static enum farm_status space_to_depth_shape(struct shape_call *call) {
   TRY(block_size(call->attrs, &b));
   TRY(shape_require_rank(call, 0, 4, 4));
   if (in->rank < 0) return shape_set(call, 0, in->dtype, 4, NULL);
-  FAIL_IF(!divides(b, in->dims[2]) || !divides(b, in->dims[3]), FARM_INVALID, "height and width are not multiples of %lld", (long long)b);
+  FAIL_IF(!divides(b, in->dims[2]) || !divides(b, in->dims[3]), FARM_INVALID, "height and width are not multiples of %lld",
+          (long long)b);
   const int64_t dims[] = {in->dims[0], dim_mul(in->dims[1], b * b), divided(in->dims[2], b), divided(in->dims[3], b)};
   return shape_set(call, 0, in->dtype, 4, dims);
 }
@@ -136,7 +137,8 @@ static enum farm_status reverse_shape(struct shape_call *call) {
   TRY(shape_require_rank(call, 0, 2, TENSOR_MAX_RANK));
   TRY(shape_require_rank(call, 1, 1, 1));
   const struct tensor *in = &call->inputs[0]->type, *lengths = &call->inputs[1]->type;
-  FAIL_IF(in->rank >= 0 && lengths->rank == 1 && in->dims[batch] >= 0 && lengths->dims[0] >= 0 && in->dims[batch] != lengths->dims[0],
+  FAIL_IF(in->rank >= 0 && lengths->rank == 1 && in->dims[batch] >= 0 && lengths->dims[0] >= 0 &&
+              in->dims[batch] != lengths->dims[0],
           FARM_INVALID, "%lld lengths for %lld sequences", (long long)lengths->dims[0], (long long)in->dims[batch]);
   shape_same_as_input(call, 0, 0);
   return FARM_OK;
@@ -161,20 +163,15 @@ static enum farm_status reverse_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, inputs, id) {"", name, since, inputs, inputs, 1, 1, 0, 0, id##_shape, id##_reference}
+#define ROW(name, since, inputs, id)                                                                                             \
+  { "", name, since, inputs, inputs, 1, 1, 0, 0, id##_shape, id##_reference }
 
 const struct operator_row operators_transpose[] = {
-    ROW("Transpose", 1, 1, transpose),
-    ROW("Transpose", 13, 1, transpose),
-    ROW("Transpose", 21, 1, transpose),
-    ROW("Transpose", 23, 1, transpose),
-    ROW("Transpose", 24, 1, transpose),
-    ROW("Transpose", 25, 1, transpose),
-    ROW("DepthToSpace", 1, 1, depth_to_space),
-    ROW("DepthToSpace", 11, 1, depth_to_space),
-    ROW("DepthToSpace", 13, 1, depth_to_space),
-    ROW("SpaceToDepth", 1, 1, space_to_depth),
-    ROW("SpaceToDepth", 13, 1, space_to_depth),
-    ROW("ReverseSequence", 10, 2, reverse),
+    ROW("Transpose", 1, 1, transpose),          ROW("Transpose", 13, 1, transpose),
+    ROW("Transpose", 21, 1, transpose),         ROW("Transpose", 23, 1, transpose),
+    ROW("Transpose", 24, 1, transpose),         ROW("Transpose", 25, 1, transpose),
+    ROW("DepthToSpace", 1, 1, depth_to_space),  ROW("DepthToSpace", 11, 1, depth_to_space),
+    ROW("DepthToSpace", 13, 1, depth_to_space), ROW("SpaceToDepth", 1, 1, space_to_depth),
+    ROW("SpaceToDepth", 13, 1, space_to_depth), ROW("ReverseSequence", 10, 2, reverse),
 };
 OPERATOR_ROWS(transpose);

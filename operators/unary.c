@@ -26,8 +26,10 @@ static enum farm_status unary_run(struct reference_call *call, const struct unar
   const struct tensor *in = call->inputs[0];
   TRY(reference_output(call, 0));
   if (!call->outputs[0]) return FARM_OK;
-  if (unary->integers && !dtype_is_float(in->dtype)) elements_map_i64(in, call->outputs[0], unary->integers, params);
-  else elements_map_f64(in, call->outputs[0], unary->floats, params);
+  if (unary->integers && !dtype_is_float(in->dtype))
+    elements_map_i64(in, call->outputs[0], unary->integers, params);
+  else
+    elements_map_f64(in, call->outputs[0], unary->floats, params);
   return FARM_OK;
 }
 
@@ -99,7 +101,7 @@ FLOAT_WITH(selu, "alpha", 1.67326319217681884765625f, "gamma", 1.050701022148132
            p[1] * (x > 0 ? x : p[0] * pmath_expm1(x)))
 FLOAT_WITH(hard_sigmoid, "alpha", 0.2f, "beta", 0.5f, larger(0, smaller(1, p[0] * x + p[1])))
 FLOAT_WITH(thresholded_relu, "alpha", 1.0f, NULL, 0, x > p[0] ? x : 0)
-FLOAT_WITH(shrink, "lambd", 0.5f, "bias", 0.0f, x < -p[0] ? x + p[1] : x > p[0] ? x - p[1] : 0)
+FLOAT_WITH(shrink, "lambd", 0.5f, "bias", 0.0f, x<-p[0] ? x + p[1] : x> p[0] ? x - p[1] : 0)
 FLOAT_WITH(swish, "alpha", 1.0f, NULL, 0, x *sigmoid(p[0] * x))
 
 static enum farm_status gelu_reference(struct reference_call *call) {
@@ -116,8 +118,10 @@ static enum farm_status is_inf_reference(struct reference_call *call) {
   return FARM_OK;
 }
 
-#define ROW(name, since, id) {"", name, since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_unary, id##_reference}
-#define ROW_BOOL(name, since, id) {"", name, since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_bool, id##_reference}
+#define ROW(name, since, id)                                                                                                     \
+  { "", name, since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_unary, id##_reference }
+#define ROW_BOOL(name, since, id)                                                                                                \
+  { "", name, since, 1, 1, 1, 1, OPERATOR_ELEMENTWISE, 0, shape_broadcast_bool, id##_reference }
 #define ROWS_6_13(name, id) ROW(name, 6, id), ROW(name, 13, id)
 #define ROWS_9_13(name, id) ROW(name, 9, id), ROW(name, 13, id)
 #define ROWS_7_22(name, id) ROW(name, 7, id), ROW(name, 22, id)

@@ -36,8 +36,10 @@ struct product {
 };
 
 static enum farm_status product_add(struct product *product, int64_t dim) {
-  if (dim < 0) product->symbols[product->symbol_count++] = dim;
-  else FAIL_IF(__builtin_mul_overflow(product->number, dim, &product->number), FARM_INVALID, "a shape overflows");
+  if (dim < 0)
+    product->symbols[product->symbol_count++] = dim;
+  else
+    FAIL_IF(__builtin_mul_overflow(product->number, dim, &product->number), FARM_INVALID, "a shape overflows");
   return FARM_OK;
 }
 
@@ -61,13 +63,16 @@ static enum farm_status product_quotient(struct product total, struct product re
     return FARM_OK;
   }
   int64_t number = total.number / rest.number;
-  if (!total.symbol_count || number == 0) *out_dim = number;
-  else if (total.symbol_count == 1 && number == 1) *out_dim = total.symbols[0];
+  if (!total.symbol_count || number == 0)
+    *out_dim = number;
+  else if (total.symbol_count == 1 && number == 1)
+    *out_dim = total.symbols[0];
   return FARM_OK;
 }
 
 /* Target elements to dims: 0 copies (unless allowzero), -1 is left as `free`; a symbol stays. */
-static enum farm_status reshape_dims(const struct shape_call *call, const struct shape_content *target, int64_t *dims, int *out_free) {
+static enum farm_status reshape_dims(const struct shape_call *call, const struct shape_content *target, int64_t *dims,
+                                     int *out_free) {
   const struct tensor *in = &call->inputs[0]->type;
   bool allow_zero = attr_int(call->attrs, "allowzero", 0) != 0;
   *out_free = -1;
@@ -76,7 +81,8 @@ static enum farm_status reshape_dims(const struct shape_call *call, const struct
     if (target->symbolic[i]) continue;
     FAIL_IF(dims[i] < -1 || (dims[i] == 0 && !allow_zero && in->rank >= 0 && i >= in->rank), FARM_INVALID,
             "dimension %d of the new shape is %lld", i, (long long)dims[i]);
-    if (dims[i] == 0 && !allow_zero) dims[i] = in->rank >= 0 ? in->dims[i] : DIM_UNKNOWN;
+    if (dims[i] == 0 && !allow_zero)
+      dims[i] = in->rank >= 0 ? in->dims[i] : DIM_UNKNOWN;
     else if (dims[i] == -1) {
       FAIL_IF(*out_free >= 0, FARM_INVALID, "the new shape has two free dimensions");
       *out_free = i;
@@ -97,8 +103,8 @@ static enum farm_status reshape_solve(const struct tensor *in, int rank, int64_t
   for (int i = 0; i < rank; i++)
     if (i != free) TRY(product_add(&rest, dims[i]));
   if (free < 0)
-    FAIL_IF(!total.symbol_count && !rest.symbol_count && total.number != rest.number, FARM_INVALID, "%lld elements cannot become %lld",
-            (long long)total.number, (long long)rest.number);
+    FAIL_IF(!total.symbol_count && !rest.symbol_count && total.number != rest.number, FARM_INVALID,
+            "%lld elements cannot become %lld", (long long)total.number, (long long)rest.number);
   if (free >= 0 && unknown == 1) TRY(product_quotient(total, rest, &dims[free]));
   return FARM_OK;
 }
@@ -183,8 +189,10 @@ static enum farm_status unsqueeze_shape(struct shape_call *call) {
   return view_set(call, rank, dims);
 }
 
-#define VIEW(name, since, inputs, most, host, id) {"", name, since, inputs, most, 1, 1, OPERATOR_VIEW, host, id##_shape, view_reference}
-#define IDENTITY(since) {"", "Identity", since, 1, 1, 1, 1, OPERATOR_VIEW | OPERATOR_ELEMENTWISE, 0, identity_shape, view_reference}
+#define VIEW(name, since, inputs, most, host, id)                                                                                \
+  { "", name, since, inputs, most, 1, 1, OPERATOR_VIEW, host, id##_shape, view_reference }
+#define IDENTITY(since)                                                                                                          \
+  { "", "Identity", since, 1, 1, 1, 1, OPERATOR_VIEW | OPERATOR_ELEMENTWISE, 0, identity_shape, view_reference }
 #define RESHAPE(since) VIEW("Reshape", since, 2, 2, 2, reshape)
 #define FLATTEN(since) VIEW("Flatten", since, 1, 1, 0, flatten)
 #define SQUEEZE(since) VIEW("Squeeze", since, 1, 2, 2, squeeze)

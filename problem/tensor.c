@@ -11,8 +11,10 @@ int64_t tensor_dims_product(const int64_t *dims, int count) {
   int64_t product = 1; // of the dims that are not 0: so that no product of some of them can overflow either
   bool zero = false;
   for (int i = 0; i < count; i++) {
-    if (dims[i] == 0) zero = true;
-    else if (dims[i] < 0 || __builtin_mul_overflow(product, dims[i], &product)) return -1;
+    if (dims[i] == 0)
+      zero = true;
+    else if (dims[i] < 0 || __builtin_mul_overflow(product, dims[i], &product))
+      return -1;
   }
   return zero ? 0 : product;
 }
