@@ -24,13 +24,13 @@ enum farm_status loop_layout_read(const struct node *node, struct loop_layout *o
                                .condition = node->input_count > 1 ? node->inputs[1] : NULL};
   TRY(body_of(node, "body", &layout.body));
   layout.carried_count = node->input_count > 2 ? node->input_count - 2 : 0;
-  FAIL_IF(layout.body->input_count != layout.carried_count + 2, FARM_INVALID, "the body has %d inputs, %d are fed", layout.body->input_count,
-          layout.carried_count + 2);
+  FAIL_IF(layout.body->input_count != layout.carried_count + 2, FARM_INVALID, "the body has %d inputs, %d are fed",
+          layout.body->input_count, layout.carried_count + 2);
   layout.scan_count = layout.body->output_count - 1 - layout.carried_count;
   FAIL_IF(layout.scan_count < 0, FARM_INVALID, "the body has %d outputs, at least %d are needed", layout.body->output_count,
           layout.carried_count + 1);
-  FAIL_IF(node->output_count > layout.carried_count + layout.scan_count, FARM_INVALID, "%d outputs of a body that makes %d", node->output_count,
-          layout.carried_count + layout.scan_count);
+  FAIL_IF(node->output_count > layout.carried_count + layout.scan_count, FARM_INVALID, "%d outputs of a body that makes %d",
+          node->output_count, layout.carried_count + layout.scan_count);
   for (int i = 0; i < layout.carried_count; i++) FAIL_IF(!node->inputs[2 + i], FARM_INVALID, "carried value %d is missing", i);
   *out_layout = layout;
   return FARM_OK;
@@ -41,8 +41,8 @@ enum farm_status scan_layout_read(const struct node *node, struct scan_layout *o
   TRY(body_of(node, "body", &layout.body));
   layout.first_input = layout.batched ? 1 : 0;
   int64_t scanned = attr_int(&node->attrs, "num_scan_inputs", 0);
-  FAIL_IF(scanned < 1 || scanned > SCAN_MOST || scanned > node->input_count - layout.first_input, FARM_INVALID, "num_scan_inputs is %lld",
-          (long long)scanned);
+  FAIL_IF(scanned < 1 || scanned > SCAN_MOST || scanned > node->input_count - layout.first_input, FARM_INVALID,
+          "num_scan_inputs is %lld", (long long)scanned);
   layout.input_count = (int)scanned;
   layout.state_count = node->input_count - layout.first_input - layout.input_count;
   layout.output_count = layout.body->output_count - layout.state_count;
@@ -63,7 +63,8 @@ static int64_t entry_of(const struct node *node, const char *attribute, int i) {
   return i < count ? values[i] : 0;
 }
 
-enum farm_status scan_axis(const struct node *node, const struct scan_layout *layout, bool output, int i, int rank, int *out_axis) {
+enum farm_status scan_axis(const struct node *node, const struct scan_layout *layout, bool output, int i, int rank,
+                           int *out_axis) {
   if (layout->batched) {
     FAIL_IF(rank < 2, FARM_INVALID, "scanned %s %d has rank %d", output ? "output" : "input", i, rank);
     *out_axis = 1;

@@ -12,7 +12,7 @@ struct if_layout {
 enum farm_status if_layout_read(const struct node *node, struct if_layout *out_layout);
 
 struct loop_layout {
-  const struct graph *body;    // inputs: iteration, condition, carried...; outputs: condition, carried..., scanned...
+  const struct graph *body; // inputs: iteration, condition, carried...; outputs: condition, carried..., scanned...
   int carried_count, scan_count;
   struct value *trip, *condition; // the node's inputs 0 and 1; NULL when omitted
 };
@@ -29,7 +29,8 @@ struct scan_layout {
 enum { SCAN_MOST = 256 };
 enum farm_status scan_layout_read(const struct node *node, struct scan_layout *out_layout);
 /* Axis (not negative) and direction of scanned input or output i; `rank` is that of the node's input or output. */
-enum farm_status scan_axis(const struct node *node, const struct scan_layout *layout, bool output, int i, int rank, int *out_axis);
+enum farm_status scan_axis(const struct node *node, const struct scan_layout *layout, bool output, int i, int rank,
+                           int *out_axis);
 bool scan_backward(const struct node *node, const struct scan_layout *layout, bool output, int i);
 
 #endif

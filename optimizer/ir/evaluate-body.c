@@ -43,7 +43,8 @@ static enum farm_status stack_grow(struct evaluation *evaluation, struct stack *
 }
 
 enum farm_status stack_push(struct evaluation *evaluation, struct stack *stack, const struct tensor *element) {
-  FAIL_IF(dtype_bits(element->dtype) % 8, FARM_UNSUPPORTED, "scanned outputs of %s are not supported [rule: element-type]", dtype_name(element->dtype));
+  FAIL_IF(dtype_bits(element->dtype) % 8, FARM_UNSUPPORTED, "scanned outputs of %s are not supported [rule: element-type]",
+          dtype_name(element->dtype));
   bool same = !stack->count || (stack->element.dtype == element->dtype && tensor_shape_equal(&stack->element, element));
   FAIL_IF(!same, FARM_INVALID, "a scanned output changes its type");
   size_t bytes = tensor_bytes(element);
@@ -59,12 +60,14 @@ enum farm_status stack_push(struct evaluation *evaluation, struct stack *stack, 
 /* Once through the body: states in, new states out, the rest pushed onto the stacks. */
 enum farm_status body_step(struct body_run *run) {
   struct evaluation *evaluation = run->evaluation;
-  for (int i = 0; i < run->state_count; i++) evaluation_lend(evaluation, run->body->inputs[run->first_input + i], &run->states[i]);
+  for (int i = 0; i < run->state_count; i++)
+    evaluation_lend(evaluation, run->body->inputs[run->first_input + i], &run->states[i]);
   TRY(evaluation_graph(evaluation, run->body));
   struct tensor *fresh = calloc((size_t)run->state_count + 1, sizeof *fresh);
   FAIL_IF(!fresh, FARM_NO_MEMORY, "out of memory");
   enum farm_status status = FARM_OK;
-  for (int i = 0; i < run->state_count && status == FARM_OK; i++) status = evaluation_take(evaluation, run->body, run->first_output + i, &fresh[i]);
+  for (int i = 0; i < run->state_count && status == FARM_OK; i++)
+    status = evaluation_take(evaluation, run->body, run->first_output + i, &fresh[i]);
   for (int i = 0; i < run->stack_count && status == FARM_OK; i++) {
     struct tensor element = {0};
     status = evaluation_take(evaluation, run->body, run->first_output + run->state_count + i, &element);
@@ -85,7 +88,8 @@ void stack_free(struct evaluation *evaluation, struct stack *stack) {
   *stack = (struct stack){0};
 }
 
-enum farm_status stack_tensor(struct evaluation *evaluation, const struct stack *stack, const struct tensor *declared, struct tensor *out_tensor) {
+enum farm_status stack_tensor(struct evaluation *evaluation, const struct stack *stack, const struct tensor *declared,
+                              struct tensor *out_tensor) {
   const struct tensor *element = stack->count ? &stack->element : declared;
   struct tensor tensor = {.dtype = element->dtype, .rank = element->rank < 0 ? 1 : element->rank + 1, .dims = {stack->count}};
   FAIL_IF(tensor.rank > TENSOR_MAX_RANK, FARM_UNSUPPORTED, "a scanned output of rank %d [rule: rank]", tensor.rank);

@@ -8,7 +8,7 @@
 
 #include "evaluation.h"
 
-struct stack { // equal tensors one after the other
+struct stack {           // equal tensors one after the other
   struct tensor element; // type of one; data NULL
   char *data;
   size_t bytes, capacity;
@@ -19,13 +19,13 @@ struct body_run {
   struct evaluation *evaluation;
   const struct graph *body;
   int first_input, first_output, state_count, stack_count; // states are body inputs and outputs from these on; stacks follow
-  struct tensor *states; // owned
+  struct tensor *states;                                   // owned
   struct stack *stacks;
 };
 
 enum farm_status body_begin(struct evaluation *evaluation, const struct graph *body, int state_count, int stack_count,
                             struct body_run *out_run); // body_end also after failure
-enum farm_status body_step(struct body_run *run); // once through the body; its other inputs are set
+enum farm_status body_step(struct body_run *run);      // once through the body; its other inputs are set
 void body_end(struct body_run *run);
 /* The node's outputs: states, then stacks. */
 enum farm_status body_outputs(struct body_run *run, const struct node *node);

@@ -20,8 +20,10 @@ static enum farm_status evaluate_if(struct evaluation *evaluation, const struct 
   for (int i = 0; i < branch->output_count; i++) {
     struct tensor tensor = {0};
     TRY(evaluation_take(evaluation, branch, i, &tensor));
-    if (i < node->output_count && node->outputs[i]) evaluation_give(evaluation, node->outputs[i], &tensor);
-    else evaluation_free(evaluation, &tensor);
+    if (i < node->output_count && node->outputs[i])
+      evaluation_give(evaluation, node->outputs[i], &tensor);
+    else
+      evaluation_free(evaluation, &tensor);
   }
   return FARM_OK;
 }

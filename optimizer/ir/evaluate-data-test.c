@@ -1,4 +1,5 @@
-/* The conformance suite and the real models, through import and evaluation: every case that imports gives the expected outputs. */
+/* The conformance suite and the real models, through import and evaluation: every case that imports gives the expected outputs.
+ */
 #include "evaluate.h"
 
 #include "../../tests/kit/test.h"
@@ -35,7 +36,8 @@ static bool tensor_close(const struct tensor *got, const struct tensor *expected
   return true;
 }
 
-static enum farm_status tensors_read(const char *folder, const char *kind, struct arena *arena, struct tensor *tensors, int count) {
+static enum farm_status tensors_read(const char *folder, const char *kind, struct arena *arena, struct tensor *tensors,
+                                     int count) {
   for (int i = 0; i < count; i++) {
     char path[MOST_PATH];
     snprintf(path, sizeof path, "%s/test_data_set_0/%s_%d.pb", folder, kind, i);
@@ -44,7 +46,8 @@ static enum farm_status tensors_read(const char *folder, const char *kind, struc
   return FARM_OK;
 }
 
-static enum verdict outputs_compare(const struct model *model, const struct tensor *inputs, const struct tensor *expected, double share_of_max) {
+static enum verdict outputs_compare(const struct model *model, const struct tensor *inputs, const struct tensor *expected,
+                                    double share_of_max) {
   struct tensor outputs[MOST_ENDS] = {0};
   enum farm_status status = graph_evaluate(model, inputs, outputs);
   if (status != FARM_OK) return status == FARM_UNSUPPORTED ? UNSUPPORTED : FAILED;
@@ -52,7 +55,8 @@ static enum verdict outputs_compare(const struct model *model, const struct tens
   for (int i = 0; i < model->graph->output_count; i++) {
     if (!tensor_close(&outputs[i], &expected[i], share_of_max)) {
       char a[96], b[96];
-      status_set(FARM_VERIFY_FAILED, "output %d differs: %s, expected %s", i, tensor_text(&outputs[i], a, sizeof a), tensor_text(&expected[i], b, sizeof b));
+      status_set(FARM_VERIFY_FAILED, "output %d differs: %s, expected %s", i, tensor_text(&outputs[i], a, sizeof a),
+                 tensor_text(&expected[i], b, sizeof b));
       verdict = WRONG;
     }
     tensor_free(&outputs[i]);
@@ -95,7 +99,8 @@ static void folder_run(const char *relative, double share_of_max, int least, int
     if (show) fprintf(stderr, "%s %s: %s\n", verdict == WRONG ? "wrong" : "failed", entry->d_name, status_message());
   }
   closedir(entries);
-  fprintf(stderr, "%s: %d pass, %d wrong, %d failed, %d unsupported\n", relative, counts[PASS], counts[WRONG], counts[FAILED], counts[UNSUPPORTED]);
+  fprintf(stderr, "%s: %d pass, %d wrong, %d failed, %d unsupported\n", relative, counts[PASS], counts[WRONG], counts[FAILED],
+          counts[UNSUPPORTED]);
   CHECK(counts[PASS] >= least);
   CHECK(counts[WRONG] + counts[FAILED] <= bad);
 }

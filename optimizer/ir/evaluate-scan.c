@@ -22,19 +22,23 @@ static struct tensor without_axis(const struct tensor *tensor, int axis) {
   return type;
 }
 
-static enum farm_status slice_take(struct evaluation *evaluation, const struct tensor *from, int axis, int64_t index, struct tensor *out_tensor) {
-  FAIL_IF(dtype_bits(from->dtype) % 8, FARM_UNSUPPORTED, "scanned inputs of %s are not supported [rule: element-type]", dtype_name(from->dtype));
+static enum farm_status slice_take(struct evaluation *evaluation, const struct tensor *from, int axis, int64_t index,
+                                   struct tensor *out_tensor) {
+  FAIL_IF(dtype_bits(from->dtype) % 8, FARM_UNSUPPORTED, "scanned inputs of %s are not supported [rule: element-type]",
+          dtype_name(from->dtype));
   struct tensor slice = without_axis(from, axis);
   struct slab slab = slab_of(from, axis);
   TRY(evaluation_alloc(evaluation, &slice));
   for (int64_t i = 0; slice.data && i < slab.outer; i++)
-    memcpy((char *)slice.data + (size_t)i * slab.inner, (const char *)from->data + (size_t)(i * slab.length + index) * slab.inner, slab.inner);
+    memcpy((char *)slice.data + (size_t)i * slab.inner, (const char *)from->data + (size_t)(i * slab.length + index) * slab.inner,
+           slab.inner);
   *out_tensor = slice;
   return FARM_OK;
 }
 
 /* Moves the first axis of `stacked` to `axis`, backwards when asked. Frees `stacked`. */
-static enum farm_status axis_place(struct evaluation *evaluation, struct tensor *stacked, int axis, bool backward, struct tensor *out_tensor) {
+static enum farm_status axis_place(struct evaluation *evaluation, struct tensor *stacked, int axis, bool backward,
+                                   struct tensor *out_tensor) {
   struct tensor placed = {.dtype = stacked->dtype, .rank = stacked->rank};
   for (int i = 0; i < placed.rank; i++) placed.dims[i] = i == axis ? stacked->dims[0] : stacked->dims[i < axis ? i + 1 : i];
   enum farm_status status = evaluation_alloc(evaluation, &placed);
@@ -42,8 +46,8 @@ static enum farm_status axis_place(struct evaluation *evaluation, struct tensor 
   for (int64_t k = 0; status == FARM_OK && placed.data && k < slab.length; k++)
     for (int64_t i = 0; i < slab.outer; i++) {
       int64_t to = backward ? slab.length - 1 - k : k;
-      memcpy((char *)placed.data + (size_t)(i * slab.length + to) * slab.inner, (const char *)stacked->data + (size_t)(k * slab.outer + i) * slab.inner,
-             slab.inner);
+      memcpy((char *)placed.data + (size_t)(i * slab.length + to) * slab.inner,
+             (const char *)stacked->data + (size_t)(k * slab.outer + i) * slab.inner, slab.inner);
     }
   evaluation_free(evaluation, stacked);
   if (status == FARM_OK) *out_tensor = placed;
@@ -62,11 +66,14 @@ struct scan_run {
 static enum farm_status scan_length(struct scan_run *run, int64_t *out_length) {
   for (int i = 0; i < run->layout.input_count; i++) {
     FAIL_IF(run->scanned[i]->rank < 1, FARM_INVALID, "scanned input %d is a scalar", i);
-    if (run->layout.batched) run->axes[i] = 0;
-    else TRY(scan_axis(run->node, &run->layout, false, i, run->scanned[i]->rank, &run->axes[i]));
+    if (run->layout.batched)
+      run->axes[i] = 0;
+    else
+      TRY(scan_axis(run->node, &run->layout, false, i, run->scanned[i]->rank, &run->axes[i]));
     run->backward[i] = scan_backward(run->node, &run->layout, false, i);
     int64_t length = run->scanned[i]->dims[run->axes[i]];
-    FAIL_IF(i && length != *out_length, FARM_INVALID, "scanned inputs of %lld and %lld elements", (long long)*out_length, (long long)length);
+    FAIL_IF(i && length != *out_length, FARM_INVALID, "scanned inputs of %lld and %lld elements", (long long)*out_length,
+            (long long)length);
     *out_length = length;
   }
   return FARM_OK;
@@ -136,20 +143,24 @@ static enum farm_status batch_read(const struct scan_run *run, int64_t *out_batc
     const struct tensor *tensor = evaluation_input(run->body.evaluation, node, i);
     bool scanned = i > run->layout.state_count;
     FAIL_IF(!tensor || tensor->rank < (scanned ? 2 : 1), FARM_INVALID, "input %d has no batch dimension", i);
-    FAIL_IF(i > 1 && tensor->dims[0] != *out_batch, FARM_INVALID, "batches of %lld and %lld", (long long)*out_batch, (long long)tensor->dims[0]);
+    FAIL_IF(i > 1 && tensor->dims[0] != *out_batch, FARM_INVALID, "batches of %lld and %lld", (long long)*out_batch,
+            (long long)tensor->dims[0]);
     *out_batch = tensor->dims[0];
     if (scanned) *out_length = tensor->dims[1];
   }
   return FARM_OK;
 }
 
-static enum farm_status entry_steps(const struct scan_run *run, int64_t entry, int64_t batch, int64_t length, int64_t *out_steps) {
+static enum farm_status entry_steps(const struct scan_run *run, int64_t entry, int64_t batch, int64_t length,
+                                    int64_t *out_steps) {
   const struct tensor *lengths = evaluation_input(run->body.evaluation, run->node, 0);
   *out_steps = length;
   if (!lengths) return FARM_OK;
-  FAIL_IF(tensor_elems(lengths) != batch, FARM_INVALID, "%lld lengths for a batch of %lld", (long long)tensor_elems(lengths), (long long)batch);
+  FAIL_IF(tensor_elems(lengths) != batch, FARM_INVALID, "%lld lengths for a batch of %lld", (long long)tensor_elems(lengths),
+          (long long)batch);
   *out_steps = dtype_load_i64(lengths->dtype, lengths->data, entry);
-  FAIL_IF(*out_steps < 0 || *out_steps > length, FARM_INVALID, "length %lld is not within %lld", (long long)*out_steps, (long long)length);
+  FAIL_IF(*out_steps < 0 || *out_steps > length, FARM_INVALID, "length %lld is not within %lld", (long long)*out_steps,
+          (long long)length);
   return FARM_OK;
 }
 
@@ -182,7 +193,8 @@ static enum farm_status entry_push(struct scan_run *run, int64_t length, struct 
   return FARM_OK;
 }
 
-static enum farm_status entry_run(struct scan_run *run, int64_t entry, int64_t steps, int64_t length, struct tensor *scanned, struct stack *stacks) {
+static enum farm_status entry_run(struct scan_run *run, int64_t entry, int64_t steps, int64_t length, struct tensor *scanned,
+                                  struct stack *stacks) {
   struct evaluation *evaluation = run->body.evaluation;
   int64_t entry_length = 0;
   for (int i = 0; i < run->layout.state_count; i++)
@@ -196,8 +208,8 @@ static enum farm_status entry_run(struct scan_run *run, int64_t entry, int64_t s
   return entry_push(run, length, stacks);
 }
 
-static enum farm_status entry_evaluate(struct evaluation *evaluation, const struct node *node, int64_t entry, struct stack *stacks, int64_t *batch,
-                                       int64_t *length) {
+static enum farm_status entry_evaluate(struct evaluation *evaluation, const struct node *node, int64_t entry,
+                                       struct stack *stacks, int64_t *batch, int64_t *length) {
   struct scan_run run = {0};
   struct tensor *scanned = NULL;
   int64_t steps = 0;

@@ -27,15 +27,16 @@ static void floats_check(struct tensor *tensor, const char *type, const float *e
   CHECK_TEXT(tensor_text(tensor, text, sizeof text), type);
   int64_t elems = tensor_elems(tensor);
   for (int64_t i = 0; i < elems && tensor->dtype == DTYPE_F32; i++)
-    CHECK_MESSAGE(((float *)tensor->data)[i] == expected[i], "element %d is %g, not %g", (int)i, (double)((float *)tensor->data)[i], (double)expected[i]);
+    CHECK_MESSAGE(((float *)tensor->data)[i] == expected[i], "element %d is %g, not %g", (int)i,
+                  (double)((float *)tensor->data)[i], (double)expected[i]);
   tensor_free(tensor);
 }
 #define FLOATS(tensor, type, ...) floats_check(tensor, type, (float[]){__VA_ARGS__})
 
 /* The second branch hands out a value of the graph around it, twice. */
-#define BRANCHES                                                                                                         \
-  "model ir 8 graph g(%x: f32[2], %c: bool[]) {\n  %h = Neg.13(%x)\n"                                                     \
-  "  %y, %z = If.16(%c) {then_branch = graph a() { %t = Add.14(%x, %x) %u = Mul.14(%t, %h) return %t, %u },\n"            \
+#define BRANCHES                                                                                                                 \
+  "model ir 8 graph g(%x: f32[2], %c: bool[]) {\n  %h = Neg.13(%x)\n"                                                            \
+  "  %y, %z = If.16(%c) {then_branch = graph a() { %t = Add.14(%x, %x) %u = Mul.14(%t, %h) return %t, %u },\n"                   \
   "    else_branch = graph b() { return %h, %h }}\n  return %y, %z, %x }"
 
 TEST(evaluate_branches, "") {
@@ -54,16 +55,17 @@ TEST(evaluate_branches, "") {
 }
 
 /* Doubles the state while it is below the limit, at most n times; the states are stacked. The condition is also handed out. */
-#define LOOP                                                                                                             \
-  "model ir 8 graph g(%x: f32[1], %n: i64[], %go: bool[], %limit: f32[1]) {\n  const %ax: i64[1] = {0}\n"                  \
-  "  %y, %all = Loop.16(%n, %go, %x) {body = graph body(%i, %c, %state) {\n"                                              \
-  "    %twice = Add.14(%state, %state)\n    %below = Less.13(%twice, %limit)\n    %on = Squeeze.13(%below, %ax)\n"       \
+#define LOOP                                                                                                                     \
+  "model ir 8 graph g(%x: f32[1], %n: i64[], %go: bool[], %limit: f32[1]) {\n  const %ax: i64[1] = {0}\n"                        \
+  "  %y, %all = Loop.16(%n, %go, %x) {body = graph body(%i, %c, %state) {\n"                                                     \
+  "    %twice = Add.14(%state, %state)\n    %below = Less.13(%twice, %limit)\n    %on = Squeeze.13(%below, %ax)\n"               \
   "    return %on, %twice, %state }}\n  return %y, %all }"
 
 static void loop_check(int64_t n, bool go, float limit, float last, int64_t count) {
   struct model *model = inferred(LOOP);
   static const float states[] = {1, 2, 4, 8, 16, 32};
-  struct tensor outputs[2], inputs[] = {F32(1, 1), {.dtype = DTYPE_I64, .data = &n}, {.dtype = DTYPE_BOOL, .data = &go}, F32(1, limit)};
+  struct tensor outputs[2],
+      inputs[] = {F32(1, 1), {.dtype = DTYPE_I64, .data = &n}, {.dtype = DTYPE_BOOL, .data = &go}, F32(1, limit)};
   REQUIRE_OK(graph_evaluate(model, inputs, outputs));
   FLOATS(&outputs[0], "f32[1]", last);
   CHECK(outputs[1].rank == 2 && outputs[1].dims[0] == count && outputs[1].dims[1] == 1);
@@ -84,7 +86,8 @@ TEST(evaluate_ends_endless_loops_when_told, "timeout:20") {
   struct model *model = inferred(LOOP);
   int64_t n = INT64_MAX;
   bool go = true;
-  struct tensor outputs[2], inputs[] = {F32(1, 0), {.dtype = DTYPE_I64, .data = &n}, {.dtype = DTYPE_BOOL, .data = &go}, F32(1, 1)};
+  struct tensor outputs[2],
+      inputs[] = {F32(1, 0), {.dtype = DTYPE_I64, .data = &n}, {.dtype = DTYPE_BOOL, .data = &go}, F32(1, 1)};
   struct evaluate_options options = {.most_nodes = 1000};
   CHECK(graph_evaluate_with(model, inputs, outputs, &options) == FARM_TIMED_OUT);
   options = (struct evaluate_options){.most_bytes = 4096};
@@ -93,11 +96,12 @@ TEST(evaluate_ends_endless_loops_when_told, "timeout:20") {
 }
 
 TEST(evaluate_scans_forward_and_backward, "") {
-  struct model *model = inferred("model ir 8 graph g(%sum: f32[1], %x: f32[1,3]) {\n"
-                                 "  %last, %all, %back = Scan.16(%sum, %x) {num_scan_inputs = 1, scan_input_axes = [1], scan_input_directions = [1],\n"
-                                 "    scan_output_axes = [0, 1], scan_output_directions = [0, 1],\n"
-                                 "    body = graph body(%s, %e) { %t = Add.14(%s, %e) return %t, %t, %e }}\n"
-                                 "  return %last, %all, %back }");
+  struct model *model = inferred(
+      "model ir 8 graph g(%sum: f32[1], %x: f32[1,3]) {\n"
+      "  %last, %all, %back = Scan.16(%sum, %x) {num_scan_inputs = 1, scan_input_axes = [1], scan_input_directions = [1],\n"
+      "    scan_output_axes = [0, 1], scan_output_directions = [0, 1],\n"
+      "    body = graph body(%s, %e) { %t = Add.14(%s, %e) return %t, %t, %e }}\n"
+      "  return %last, %all, %back }");
   struct tensor outputs[3], inputs[] = {F32(1, 10), f32(2, (int64_t[]){1, 3}, (float[]){1, 2, 3})};
   REQUIRE_OK(graph_evaluate(model, inputs, outputs));
   FLOATS(&outputs[0], "f32[1]", 16);
@@ -113,7 +117,8 @@ TEST(evaluate_scans_by_batch, "") {
                                  "    body = graph body(%s, %e) { %t = Add.7(%s, %e) %o = Identity.1(%t) return %t, %o }}\n"
                                  "  return %last, %all }");
   struct tensor outputs[2], inputs[] = {{.dtype = DTYPE_I64, .rank = 1, .dims = {2}, .data = (int64_t[]){3, 2}},
-                                        f32(2, (int64_t[]){2, 1}, (float[]){0, 10}), f32(3, (int64_t[]){2, 3, 1}, (float[]){1, 2, 3, 4, 5, 6})};
+                                        f32(2, (int64_t[]){2, 1}, (float[]){0, 10}),
+                                        f32(3, (int64_t[]){2, 3, 1}, (float[]){1, 2, 3, 4, 5, 6})};
   REQUIRE_OK(graph_evaluate(model, inputs, outputs));
   FLOATS(&outputs[0], "f32[2,1]", 6, 19);
   FLOATS(&outputs[1], "f32[2,3,1]", 1, 3, 6, 14, 19, 0);

@@ -11,8 +11,8 @@
 enum farm_status evaluation_alloc(struct evaluation *evaluation, struct tensor *tensor) {
   size_t bytes = tensor_bytes(tensor), most = evaluation->options.most_bytes;
   FAIL_IF(bytes == SIZE_MAX, FARM_INVALID, "a tensor's size overflows");
-  FAIL_IF(bytes > most - evaluation->live_bytes, FARM_NO_MEMORY, "%zu bytes more than the %zu allowed", bytes - (most - evaluation->live_bytes),
-          most);
+  FAIL_IF(bytes > most - evaluation->live_bytes, FARM_NO_MEMORY, "%zu bytes more than the %zu allowed",
+          bytes - (most - evaluation->live_bytes), most);
   TRY(tensor_alloc(tensor));
   evaluation->live_bytes += bytes;
   return FARM_OK;
@@ -72,8 +72,14 @@ static enum farm_status outputs_describe(const struct evaluation *evaluation, co
     places[i] = &inputs[i];
   }
   for (int i = 0; i < node->output_count; i++) outputs[i].type.rank = -1;
-  struct shape_call call = {.row = node->row, .attrs = &node->attrs, .opset = node->opset, .input_count = node->input_count, .inputs = places,
-                            .output_count = node->output_count, .outputs = outputs, .arena = arena};
+  struct shape_call call = {.row = node->row,
+                            .attrs = &node->attrs,
+                            .opset = node->opset,
+                            .input_count = node->input_count,
+                            .inputs = places,
+                            .output_count = node->output_count,
+                            .outputs = outputs,
+                            .arena = arena};
   TRY(node->row->shape(&call));
   *out_outputs = outputs;
   return FARM_OK;
@@ -86,8 +92,8 @@ static enum farm_status output_allocate(void *context, int output, struct tensor
 }
 
 /* Memory for what has a definite shape; what only the data tell is asked for by the reference. */
-static enum farm_status outputs_prepare(struct evaluation *evaluation, const struct node *node, const struct shape_info *described,
-                                        struct tensor *tensors, struct tensor **places) {
+static enum farm_status outputs_prepare(struct evaluation *evaluation, const struct node *node,
+                                        const struct shape_info *described, struct tensor *tensors, struct tensor **places) {
   for (int i = 0; i < node->output_count; i++) {
     tensors[i] = described[i].type;
     tensors[i].data = NULL;
@@ -101,16 +107,24 @@ static enum farm_status outputs_prepare(struct evaluation *evaluation, const str
   return FARM_OK;
 }
 
-static enum farm_status reference_run(struct evaluation *evaluation, const struct node *node, struct arena *arena, struct tensor *tensors,
-                                      struct tensor **places) {
+static enum farm_status reference_run(struct evaluation *evaluation, const struct node *node, struct arena *arena,
+                                      struct tensor *tensors, struct tensor **places) {
   const struct tensor **inputs = arena_alloc_array(arena, (size_t)node->input_count, sizeof *inputs);
   if (!inputs) return FARM_NO_MEMORY;
   for (int i = 0; i < node->input_count; i++) inputs[i] = evaluation_input(evaluation, node, i);
-  struct reference_call call = {.row = node->row, .attrs = &node->attrs, .opset = node->opset, .input_count = node->input_count, .inputs = inputs,
-                                .output_count = node->output_count, .outputs = places, .allocate = output_allocate, .context = evaluation};
+  struct reference_call call = {.row = node->row,
+                                .attrs = &node->attrs,
+                                .opset = node->opset,
+                                .input_count = node->input_count,
+                                .inputs = inputs,
+                                .output_count = node->output_count,
+                                .outputs = places,
+                                .allocate = output_allocate,
+                                .context = evaluation};
   TRY(node->row->reference(&call));
   for (int i = 0; i < node->output_count; i++)
-    FAIL_IF(places[i] && (tensor_elems(&tensors[i]) < 0 || (!tensors[i].data && tensor_bytes(&tensors[i]))), FARM_FAILURE, "output %d was not made", i);
+    FAIL_IF(places[i] && (tensor_elems(&tensors[i]) < 0 || (!tensors[i].data && tensor_bytes(&tensors[i]))), FARM_FAILURE,
+            "output %d was not made", i);
   return FARM_OK;
 }
 
@@ -123,15 +137,17 @@ static enum farm_status operator_evaluate(struct evaluation *evaluation, const s
   enum farm_status status = outputs_prepare(evaluation, node, described, tensors, places);
   if (status == FARM_OK) status = reference_run(evaluation, node, arena, tensors, places);
   for (int i = 0; i < node->output_count; i++) {
-    if (status == FARM_OK && node->outputs[i]) evaluation_give(evaluation, node->outputs[i], &tensors[i]);
-    else evaluation_free(evaluation, &tensors[i]);
+    if (status == FARM_OK && node->outputs[i])
+      evaluation_give(evaluation, node->outputs[i], &tensors[i]);
+    else
+      evaluation_free(evaluation, &tensors[i]);
   }
   return status;
 }
 
 static enum farm_status node_evaluate(struct evaluation *evaluation, const struct node *node) {
-  FAIL_IF(evaluation->options.most_nodes && evaluation->nodes_run++ >= evaluation->options.most_nodes, FARM_TIMED_OUT, "more than %lld nodes were run",
-          (long long)evaluation->options.most_nodes);
+  FAIL_IF(evaluation->options.most_nodes && evaluation->nodes_run++ >= evaluation->options.most_nodes, FARM_TIMED_OUT,
+          "more than %lld nodes were run", (long long)evaluation->options.most_nodes);
   if (node->row->flags & OPERATOR_CONTROL) return evaluation_control(evaluation, node);
   struct arena arena = {0};
   enum farm_status status = operator_evaluate(evaluation, node, &arena);
@@ -177,8 +193,10 @@ static void uses_note(struct evaluation *evaluation, const struct graph *graph) 
   }
   for (int i = 0; i < graph->output_count; i++) {
     const struct value *value = graph->outputs[i];
-    if (value->graph == graph) evaluation->is_output[value->id] = true;
-    else use_note(evaluation, value, graph->holder);
+    if (value->graph == graph)
+      evaluation->is_output[value->id] = true;
+    else
+      use_note(evaluation, value, graph->holder);
   }
 }
 
@@ -202,7 +220,8 @@ static bool given_once(const struct graph *graph, const struct value *value) {
   return count == 1;
 }
 
-enum farm_status evaluation_take(struct evaluation *evaluation, const struct graph *graph, int output, struct tensor *out_tensor) {
+enum farm_status evaluation_take(struct evaluation *evaluation, const struct graph *graph, int output,
+                                 struct tensor *out_tensor) {
   const struct value *value = graph->outputs[output];
   const struct tensor *tensor = evaluation_value(evaluation, value);
   FAIL_IF(!tensor, FARM_INVALID, "output \"%.200s\" has no value", value->name);
@@ -222,14 +241,16 @@ enum farm_status evaluation_take(struct evaluation *evaluation, const struct gra
 /* ---- the whole ---- */
 
 static enum farm_status symbol_check(int64_t *values, int64_t symbol, int64_t dim, const char *name) {
-  FAIL_IF(values[symbol] >= 0 && values[symbol] != dim, FARM_INVALID, "symbol \"%.100s\" is %lld here and %lld elsewhere", name, (long long)dim,
-          (long long)values[symbol]);
+  FAIL_IF(values[symbol] >= 0 && values[symbol] != dim, FARM_INVALID, "symbol \"%.100s\" is %lld here and %lld elsewhere", name,
+          (long long)dim, (long long)values[symbol]);
   values[symbol] = dim;
   return FARM_OK;
 }
 
-static enum farm_status input_check(const struct model *model, const struct tensor *type, const struct tensor *input, int64_t *symbols) {
-  FAIL_IF(input->dtype != type->dtype, FARM_INVALID, "element type %s where %s is declared", dtype_name(input->dtype), dtype_name(type->dtype));
+static enum farm_status input_check(const struct model *model, const struct tensor *type, const struct tensor *input,
+                                    int64_t *symbols) {
+  FAIL_IF(input->dtype != type->dtype, FARM_INVALID, "element type %s where %s is declared", dtype_name(input->dtype),
+          dtype_name(type->dtype));
   FAIL_IF(input->rank < 0 || input->rank > TENSOR_MAX_RANK || tensor_bytes(input) == SIZE_MAX, FARM_INVALID, "no definite shape");
   FAIL_IF(type->rank >= 0 && input->rank != type->rank, FARM_INVALID, "rank %d where %d is declared", input->rank, type->rank);
   FAIL_IF(!input->data && tensor_bytes(input), FARM_INVALID, "no contents");
@@ -237,7 +258,8 @@ static enum farm_status input_check(const struct model *model, const struct tens
     int64_t symbol = DIM_FIRST_SYMBOL - type->dims[i];
     FAIL_IF(type->dims[i] >= 0 && input->dims[i] != type->dims[i], FARM_INVALID, "dimension %d is %lld where %lld is declared", i,
             (long long)input->dims[i], (long long)type->dims[i]);
-    if (symbol >= 0 && symbol < model->symbol_count) TRY(symbol_check(symbols, symbol, input->dims[i], model->symbols[symbol].name));
+    if (symbol >= 0 && symbol < model->symbol_count)
+      TRY(symbol_check(symbols, symbol, input->dims[i], model->symbols[symbol].name));
   }
   return FARM_OK;
 }
@@ -255,7 +277,8 @@ enum farm_status graph_inputs_check(const struct model *model, const struct tens
   return status;
 }
 
-static enum farm_status evaluation_begin(const struct model *model, const struct evaluate_options *options, struct evaluation *out_evaluation) {
+static enum farm_status evaluation_begin(const struct model *model, const struct evaluate_options *options,
+                                         struct evaluation *out_evaluation) {
   size_t count = (size_t)model->next_value_id + 1;
   struct evaluation evaluation = {.model = model};
   if (options) evaluation.options = *options;
@@ -264,7 +287,8 @@ static enum farm_status evaluation_begin(const struct model *model, const struct
   evaluation.last_use = calloc(count, sizeof *evaluation.last_use);
   evaluation.is_output = calloc(count, sizeof *evaluation.is_output);
   *out_evaluation = evaluation;
-  FAIL_IF(!evaluation.slots || !evaluation.last_use || !evaluation.is_output, FARM_NO_MEMORY, "out of memory for %zu values", count);
+  FAIL_IF(!evaluation.slots || !evaluation.last_use || !evaluation.is_output, FARM_NO_MEMORY, "out of memory for %zu values",
+          count);
   return FARM_OK;
 }
 

@@ -12,14 +12,15 @@ struct slot { // what a value holds now
 struct evaluation {
   const struct model *model;
   struct evaluate_options options;
-  struct slot *slots;          // by value id
+  struct slot *slots;           // by value id
   const struct node **last_use; // by value id: the node of the value's own graph after which it is dead; NULL when unused
-  bool *is_output;             // by value id: an output of its own graph, kept until the graph's caller has it
+  bool *is_output;              // by value id: an output of its own graph, kept until the graph's caller has it
   size_t live_bytes;
   int64_t nodes_run;
 };
 
-const struct tensor *evaluation_value(const struct evaluation *evaluation, const struct value *value); // NULL when it holds nothing
+const struct tensor *evaluation_value(const struct evaluation *evaluation,
+                                      const struct value *value); // NULL when it holds nothing
 const struct tensor *evaluation_input(const struct evaluation *evaluation, const struct node *node, int input); // NULL: omitted
 void evaluation_give(struct evaluation *evaluation, const struct value *value, struct tensor *tensor); // takes over the memory
 void evaluation_lend(struct evaluation *evaluation, const struct value *value, const struct tensor *tensor);

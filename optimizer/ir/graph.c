@@ -39,7 +39,8 @@ struct graph *graph_create(struct model *model, struct graph *parent, const char
 
 static enum farm_status symbols_grow(struct model *model) {
   if (model->symbol_count < model->symbol_capacity) return FARM_OK;
-  FAIL_IF(model->symbol_count == MODEL_MAX_SYMBOLS, FARM_UNSUPPORTED, "more than %d symbolic dimensions [rule: limit]", MODEL_MAX_SYMBOLS);
+  FAIL_IF(model->symbol_count == MODEL_MAX_SYMBOLS, FARM_UNSUPPORTED, "more than %d symbolic dimensions [rule: limit]",
+          MODEL_MAX_SYMBOLS);
   int capacity = model->symbol_capacity ? model->symbol_capacity * 2 : 8;
   struct symbol *symbols = arena_alloc_array(&model->arena, (size_t)capacity, sizeof *symbols);
   if (!symbols) return FARM_NO_MEMORY;
@@ -82,8 +83,10 @@ struct value *graph_value_add(struct graph *graph, const char *name, const struc
   if (!value->name || map_set(&model->names, value->name, value) != FARM_OK) return NULL;
   value->id = model->next_value_id++;
   value->graph = graph;
-  if (type) value->type = *type;
-  else value->type.rank = -1;
+  if (type)
+    value->type = *type;
+  else
+    value->type.rank = -1;
   value->type.data = NULL;
   return value;
 }
@@ -145,10 +148,14 @@ static void link_before(struct graph *graph, struct node *node, struct node *bef
   node->graph = graph;
   node->next = before;
   node->previous = before ? before->previous : graph->last;
-  if (node->previous) node->previous->next = node;
-  else graph->first = node;
-  if (before) before->previous = node;
-  else graph->last = node;
+  if (node->previous)
+    node->previous->next = node;
+  else
+    graph->first = node;
+  if (before)
+    before->previous = node;
+  else
+    graph->last = node;
 }
 
 struct node *graph_node_add(struct graph *graph, struct node *before, const struct operator_row *row, const char *name,
@@ -179,10 +186,14 @@ void graph_node_remove(struct node *node) {
   struct graph *graph = node->graph;
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i] && node->outputs[i]->producer == node) node->outputs[i]->producer = NULL;
-  if (node->previous) node->previous->next = node->next;
-  else graph->first = node->next;
-  if (node->next) node->next->previous = node->previous;
-  else graph->last = node->previous;
+  if (node->previous)
+    node->previous->next = node->next;
+  else
+    graph->first = node->next;
+  if (node->next)
+    node->next->previous = node->previous;
+  else
+    graph->last = node->previous;
   node->previous = node->next = NULL;
 }
 
@@ -236,7 +247,8 @@ enum farm_status node_attr_set(struct node *node, const struct attr *attr) {
 
 /* ---- a graph's ends and a node's subgraphs ---- */
 
-static enum farm_status values_set(struct graph *graph, struct value *const *values, int count, struct value ***out, int *out_count) {
+static enum farm_status values_set(struct graph *graph, struct value *const *values, int count, struct value ***out,
+                                   int *out_count) {
   struct value **copy = arena_copy(&graph->model->arena, values, (size_t)count * sizeof *values);
   if (!copy) return FARM_NO_MEMORY;
   *out = copy;

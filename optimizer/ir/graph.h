@@ -17,8 +17,8 @@ struct node;
 struct graph;
 
 struct value {
-  const char *name; // unique in its model; what the ONNX file says, or made up by a pass
-  int id;           // unique in its model, dense, in order of creation
+  const char *name;   // unique in its model; what the ONNX file says, or made up by a pass
+  int id;             // unique in its model, dense, in order of creation
   struct tensor type; // dtype NONE / rank -1 when unknown; dims may be symbols; data is always NULL here
   /* A constant: points at the contents (in the model's arena or its mapped files). NULL otherwise. */
   const struct tensor *constant;
@@ -37,10 +37,10 @@ struct node {
   const char *name;   // the ONNX node's name, or one made from its output
   const char *origin; // names of the ONNX nodes it stands for, comma separated, in graph order (for inspect)
   struct attrs attrs; // ATTR_GRAPH attributes hold a struct graph *
-  int opset; // the model's import of the row's domain; the row's since_version for a node that a pass makes
+  int opset;          // the model's import of the row's domain; the row's since_version for a node that a pass makes
   int input_count, output_count;
-  struct value **inputs;  // NULL entry: omitted
-  struct value **outputs; // NULL entry: unused
+  struct value **inputs;        // NULL entry: omitted
+  struct value **outputs;       // NULL entry: unused
   struct node *previous, *next; // topological order within the graph
   struct graph *graph;
 };
@@ -56,8 +56,8 @@ struct graph {
   struct value **outputs;
 };
 
-struct symbol { // a symbolic input dimension; the dim code is DIM_FIRST_SYMBOL - index
-  const char *name; // "batch", or "input:0" for an unnamed one
+struct symbol {          // a symbolic input dimension; the dim code is DIM_FIRST_SYMBOL - index
+  const char *name;      // "batch", or "input:0" for an unnamed one
   int64_t min, opt, max; // 0 until the user gives a range
 };
 
@@ -69,9 +69,9 @@ struct model {
   int next_value_id;
   int symbol_count, symbol_capacity;
   struct symbol *symbols;
-  struct map names; // value name -> struct value *, main graph and subgraphs
+  struct map names;      // value name -> struct value *, main graph and subgraphs
   struct map next_names; // base of a made-up name -> the last number given to it
-  void *files;      // maps of the model and its external data: owned by the importer, closed by model_free
+  void *files;           // maps of the model and its external data: owned by the importer, closed by model_free
   void (*files_close)(void *files);
 };
 
@@ -93,9 +93,10 @@ struct value *graph_constant_share(struct graph *graph, const char *name, const 
 struct node *graph_node_add(struct graph *graph, struct node *before, const struct operator_row *row, const char *name,
                             struct value *const *inputs, int input_count, struct value *const *outputs, int output_count,
                             const struct attr *attrs, int attr_count);
-int model_symbol(struct model *model, const char *name); // its index, added when new; -1 on lack of memory or beyond MODEL_MAX_SYMBOLS
-const char *model_unique_name(struct model *model, const char *wanted); // wanted, or "wanted~2"; NULL on lack of memory
-void graph_node_remove(struct node *node); // its outputs keep existing, without a producer
+int model_symbol(struct model *model,
+                 const char *name); // its index, added when new; -1 on lack of memory or beyond MODEL_MAX_SYMBOLS
+const char *model_unique_name(struct model *model, const char *wanted);     // wanted, or "wanted~2"; NULL on lack of memory
+void graph_node_remove(struct node *node);                                  // its outputs keep existing, without a producer
 enum farm_status node_attr_set(struct node *node, const struct attr *attr); // replaces or adds; arrays and strings copied
 enum farm_status graph_outputs_set(struct graph *graph, struct value *const *outputs, int count);
 enum farm_status graph_inputs_set(struct graph *graph, struct value *const *inputs, int count);
@@ -110,8 +111,8 @@ bool graph_encloses(const struct graph *outer, const struct graph *inner); // th
 /* Uses: inputs of nodes (also in subgraphs) and graph outputs. Linear in the model's size; passes that need it often build
  * a struct uses once. */
 struct uses {
-  int *counts;           // by value id: uses by nodes plus by graph outputs
-  struct node **single;  // by value id: the one using node when counts == 1 and the use is a node of the same graph, else NULL
+  int *counts;          // by value id: uses by nodes plus by graph outputs
+  struct node **single; // by value id: the one using node when counts == 1 and the use is a node of the same graph, else NULL
   int value_count;
 };
 enum farm_status uses_build(const struct model *model, struct uses *out_uses);

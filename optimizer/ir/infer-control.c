@@ -51,17 +51,20 @@ static enum farm_status infer_if(struct inference *inference, const struct node 
   bool known = known_scalar(inference_input(inference, node, 0), &condition);
   for (int i = 0; i < node->output_count; i++) {
     const struct shape_info *yes = result(inference, layout.then_graph, i), *no = result(inference, layout.else_graph, i);
-    if (known) outputs[i] = condition ? *yes : *no;
-    else TRY(info_join(yes, no, &outputs[i]));
+    if (known)
+      outputs[i] = condition ? *yes : *no;
+    else
+      TRY(info_join(yes, no, &outputs[i]));
   }
   return FARM_OK;
 }
 
 /* ---- bodies: types of carried values grow until the body agrees ---- */
 
-/* Sets the facts of body inputs [first, first + count) to `carried`, infers the body, and joins its outputs from `first_output` in. */
-static enum farm_status carried_step(struct inference *inference, const struct graph *body, int first, int first_output, int count,
-                                     struct shape_info *carried, bool *out_changed) {
+/* Sets the facts of body inputs [first, first + count) to `carried`, infers the body, and joins its outputs from `first_output`
+ * in. */
+static enum farm_status carried_step(struct inference *inference, const struct graph *body, int first, int first_output,
+                                     int count, struct shape_info *carried, bool *out_changed) {
   for (int i = 0; i < count; i++) {
     const struct value *input = body->inputs[first + i];
     if (carried[i].type.dtype == DTYPE_NONE && input->hint) carried[i].type.dtype = input->hint->dtype;
@@ -81,8 +84,8 @@ static enum farm_status carried_step(struct inference *inference, const struct g
   return FARM_OK;
 }
 
-static enum farm_status carried_infer(struct inference *inference, const struct graph *body, int first, int first_output, int count,
-                                      struct shape_info *carried) {
+static enum farm_status carried_infer(struct inference *inference, const struct graph *body, int first, int first_output,
+                                      int count, struct shape_info *carried) {
   for (bool changed = true; changed;) TRY(carried_step(inference, body, first, first_output, count, carried, &changed));
   return FARM_OK;
 }
@@ -109,7 +112,8 @@ static bool never_stops(struct inference *inference, const struct loop_layout *l
   const struct value *condition = layout->body->outputs[0];
   int64_t value = 0;
   if (known_scalar(&inference->facts[condition->id], &value)) return value != 0;
-  while (condition->producer && strcmp(condition->producer->row->name, "Identity") == 0) condition = condition->producer->inputs[0];
+  while (condition->producer && strcmp(condition->producer->row->name, "Identity") == 0)
+    condition = condition->producer->inputs[0];
   return condition == layout->body->inputs[1];
 }
 
@@ -137,8 +141,10 @@ static enum farm_status infer_loop(struct inference *inference, const struct nod
   TRY(carried_infer(inference, layout.body, 2, 1, layout.carried_count, carried));
   int64_t trip = trip_count(inference, node, &layout);
   for (int i = 0; i < node->output_count; i++) {
-    if (i < layout.carried_count) outputs[i] = carried[i];
-    else TRY(dim_insert(&result(inference, layout.body, 1 + i)->type, 0, trip, &outputs[i].type));
+    if (i < layout.carried_count)
+      outputs[i] = carried[i];
+    else
+      TRY(dim_insert(&result(inference, layout.body, 1 + i)->type, 0, trip, &outputs[i].type));
   }
   return FARM_OK;
 }
@@ -150,13 +156,14 @@ struct scan_sizes {
 };
 
 static enum farm_status size_merge(int64_t *size, int64_t dim) {
-  FAIL_IF(*size >= 0 && dim >= 0 && *size != dim, FARM_INVALID, "scanned inputs of %lld and %lld elements", (long long)*size, (long long)dim);
+  FAIL_IF(*size >= 0 && dim >= 0 && *size != dim, FARM_INVALID, "scanned inputs of %lld and %lld elements", (long long)*size,
+          (long long)dim);
   if (*size == DIM_UNKNOWN || dim >= 0) *size = dim;
   return FARM_OK;
 }
 
-static enum farm_status scanned_input(struct inference *inference, const struct node *node, const struct scan_layout *layout, int i,
-                                      struct scan_sizes *sizes) {
+static enum farm_status scanned_input(struct inference *inference, const struct node *node, const struct scan_layout *layout,
+                                      int i, struct scan_sizes *sizes) {
   int input = layout->first_input + layout->state_count + i, axis = 0;
   const struct shape_info *info = inference_input(inference, node, input);
   FAIL_IF(!info, FARM_INVALID, "input %d is not defined before", input);
@@ -203,8 +210,10 @@ static enum farm_status infer_scan(struct inference *inference, const struct nod
   TRY(carried_infer(inference, layout.body, 0, 0, layout.state_count, states));
   for (int i = 0; i < node->output_count; i++) {
     TRY(scan_output(inference, node, &layout, &sizes, i, &outputs[i].type));
-    if (i < layout.state_count && !layout.batched) outputs[i] = states[i];
-    else if (i < layout.state_count) TRY(dim_insert(&states[i].type, 0, sizes.batch, &outputs[i].type));
+    if (i < layout.state_count && !layout.batched)
+      outputs[i] = states[i];
+    else if (i < layout.state_count)
+      TRY(dim_insert(&states[i].type, 0, sizes.batch, &outputs[i].type));
   }
   return FARM_OK;
 }

@@ -93,9 +93,15 @@ static enum farm_status execute(struct inference *inference, const struct node *
   enum farm_status status = inputs_materialize(&inference->arena, node, inputs, input_tensors);
   if (status == FARM_OK) status = outputs_prepare(&execution, node, outputs, tensors, places);
   if (status != FARM_OK) return status;
-  struct reference_call call = {.row = node->row, .attrs = &node->attrs, .opset = node->opset, .input_count = node->input_count,
-                                .inputs = input_tensors, .output_count = node->output_count, .outputs = places,
-                                .allocate = output_allocate, .context = &execution};
+  struct reference_call call = {.row = node->row,
+                                .attrs = &node->attrs,
+                                .opset = node->opset,
+                                .input_count = node->input_count,
+                                .inputs = input_tensors,
+                                .output_count = node->output_count,
+                                .outputs = places,
+                                .allocate = output_allocate,
+                                .context = &execution};
   status = node->row->reference(&call);
   for (int i = 0; i < node->output_count && status == FARM_OK; i++)
     if (places[i]) status = output_learn(&inference->arena, &tensors[i], &outputs[i]);

@@ -27,10 +27,10 @@ static void type_check(struct model *model, const char *name, const char *expect
   CHECK_TEXT(tensor_text(&named(model, name)->type, text, sizeof text), expected);
 }
 
-#define FLATTEN                                                                                                          \
-  "model ir 8 graph g(%x: f32[n,3,4]) {\n"                                                                               \
-  "  const %zero: i64[1] = {0}\n const %rest: i64[1] = {-1}\n"                                                           \
-  "  %s = Shape.13(%x)\n %n = Gather.13(%s, %zero)\n %t = Concat.13(%n, %rest) {axis = 0}\n %y = Reshape.14(%x, %t)\n"    \
+#define FLATTEN                                                                                                                  \
+  "model ir 8 graph g(%x: f32[n,3,4]) {\n"                                                                                       \
+  "  const %zero: i64[1] = {0}\n const %rest: i64[1] = {-1}\n"                                                                   \
+  "  %s = Shape.13(%x)\n %n = Gather.13(%s, %zero)\n %t = Concat.13(%n, %rest) {axis = 0}\n %y = Reshape.14(%x, %t)\n"           \
   "  return %y }"
 
 TEST(infer_sees_through_shape_arithmetic, "") {
@@ -39,7 +39,8 @@ TEST(infer_sees_through_shape_arithmetic, "") {
   type_check(model, "y", "f32[s0,12]");
   const struct value *shape = named(model, "s");
   REQUIRE(shape->known && shape->symbolic);
-  CHECK(shape->symbolic[0] && shape->known[0] == DIM_FIRST_SYMBOL && !shape->symbolic[1] && shape->known[1] == 3 && shape->known[2] == 4);
+  CHECK(shape->symbolic[0] && shape->known[0] == DIM_FIRST_SYMBOL && !shape->symbolic[1] && shape->known[1] == 3 &&
+        shape->known[2] == 4);
   model_free(&model);
 }
 
@@ -79,10 +80,11 @@ TEST(infer_concrete_runs_shape_arithmetic_in_floats, "") {
   model_free(&model);
 }
 
-#define BRANCHES(condition, then_op)                                                                                     \
-  "model ir 8 graph g(%x: f32[2,3], %z: f32[2,5], %c: bool[]) {\n"                                                        \
-  "  const %yes: bool[] = {1}\n"                                                                                         \
-  "  %y = If.16(%" condition ") {then_branch = graph a() { %t = " then_op " return %t }, else_branch = graph b() { %e = Neg.13(%z) return %e }}\n" \
+#define BRANCHES(condition, then_op)                                                                                             \
+  "model ir 8 graph g(%x: f32[2,3], %z: f32[2,5], %c: bool[]) {\n"                                                               \
+  "  const %yes: bool[] = {1}\n"                                                                                                 \
+  "  %y = If.16(%" condition ") {then_branch = graph a() { %t = " then_op                                                        \
+  " return %t }, else_branch = graph b() { %e = Neg.13(%z) return %e }}\n"                                                       \
   "  return %y }"
 
 TEST(infer_joins_branches, "") {
@@ -103,11 +105,11 @@ TEST(infer_takes_the_branch_that_is_known, "") {
   model_free(&model);
 }
 
-#define LOOP(trip, next)                                                                                                 \
-  "model ir 8 graph g(%x: f32[1,3], %n: i64[]) {\n"                                                                       \
-  "  const %four: i64[] = {4}\n"                                                                                         \
-  "  %y, %all = Loop.16(%" trip ", _, %x) {body = graph body(%i, %go, %state) {\n"                                        \
-  "    %again = Identity.16(%go)\n %next = " next "\n return %again, %next, %state }}\n"                                  \
+#define LOOP(trip, next)                                                                                                         \
+  "model ir 8 graph g(%x: f32[1,3], %n: i64[]) {\n"                                                                              \
+  "  const %four: i64[] = {4}\n"                                                                                                 \
+  "  %y, %all = Loop.16(%" trip ", _, %x) {body = graph body(%i, %go, %state) {\n"                                               \
+  "    %again = Identity.16(%go)\n %next = " next "\n return %again, %next, %state }}\n"                                         \
   "  return %y, %all }"
 
 TEST(infer_loops_until_types_agree, "") {
@@ -123,10 +125,11 @@ TEST(infer_loops_until_types_agree, "") {
 }
 
 TEST(infer_scans, "") {
-  struct model *model = inferred("model ir 8 graph g(%sum: f32[2], %x: f32[b,7,2]) {\n"
-                                 "  %last, %all = Scan.16(%sum, %x) {num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [-1],\n"
-                                 "    body = graph body(%s, %e) { %t = Add.14(%s, %e) return %s, %t }}\n"
-                                 "  return %last, %all }");
+  struct model *model =
+      inferred("model ir 8 graph g(%sum: f32[2], %x: f32[b,7,2]) {\n"
+               "  %last, %all = Scan.16(%sum, %x) {num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [-1],\n"
+               "    body = graph body(%s, %e) { %t = Add.14(%s, %e) return %s, %t }}\n"
+               "  return %last, %all }");
   type_check(model, "e", "f32[s0,2]");
   type_check(model, "last", "f32[2]");
   type_check(model, "all", "f32[s0,2,7]");
@@ -138,7 +141,8 @@ TEST(infer_of_nested_loops_ends, "timeout:20") {
   char text[8192] = "model ir 8 graph g(%x0: f32[1]) {\n const %m: i64[] = {2}\n";
   enum { DEPTH = 20 };
   for (int i = 0; i < DEPTH; i++)
-    snprintf(text + strlen(text), sizeof text - strlen(text), "%%y%d = Loop.16(%%m, _, %%x%d) {body = graph b(%%i%d, %%c%d, %%x%d) {\n", i, i, i, i, i + 1);
+    snprintf(text + strlen(text), sizeof text - strlen(text),
+             "%%y%d = Loop.16(%%m, _, %%x%d) {body = graph b(%%i%d, %%c%d, %%x%d) {\n", i, i, i, i, i + 1);
   snprintf(text + strlen(text), sizeof text - strlen(text), "%%y%d = Concat.13(%%x%d, %%x%d) {axis = 0}\n", DEPTH, DEPTH, DEPTH);
   for (int i = DEPTH; i > 0; i--) snprintf(text + strlen(text), sizeof text - strlen(text), "return %%c%d, %%y%d }}\n", i - 1, i);
   snprintf(text + strlen(text), sizeof text - strlen(text), "return %%y0 }");
@@ -151,7 +155,8 @@ TEST(infer_of_nested_loops_ends, "timeout:20") {
 
 TEST(infer_errors_name_the_node, "") {
   struct model *model = NULL;
-  REQUIRE_OK(graph_parse("model ir 8 graph g(%x: f32[3], %z: f32[4]) { %y = Add.14(%x, %z) name \"the sum\" return %y }", &model));
+  REQUIRE_OK(
+      graph_parse("model ir 8 graph g(%x: f32[3], %z: f32[4]) { %y = Add.14(%x, %z) name \"the sum\" return %y }", &model));
   CHECK(graph_infer(model) == FARM_INVALID);
   CHECK(strstr(status_message(), "node \"the sum\" (Add)") != NULL);
   model_free(&model);

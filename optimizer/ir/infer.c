@@ -63,7 +63,8 @@ const struct shape_info *inference_input(struct inference *inference, const stru
   return input < node->input_count && node->inputs[input] ? facts_of(inference, node->inputs[input]) : NULL;
 }
 
-static enum farm_status inputs_gather(struct inference *inference, const struct node *node, const struct shape_info ***out_inputs) {
+static enum farm_status inputs_gather(struct inference *inference, const struct node *node,
+                                      const struct shape_info ***out_inputs) {
   const struct shape_info **inputs = arena_alloc_array(&inference->arena, (size_t)node->input_count, sizeof *inputs);
   if (!inputs) return FARM_NO_MEMORY;
   for (int i = 0; i < node->input_count; i++) {
@@ -87,8 +88,14 @@ static enum farm_status outputs_find(struct inference *inference, const struct n
   if (node->row->flags & OPERATOR_CONTROL) return inference_control(inference, node, outputs);
   const struct shape_info **inputs = NULL;
   TRY(inputs_gather(inference, node, &inputs));
-  struct shape_call call = {.row = node->row, .attrs = &node->attrs, .opset = node->opset, .input_count = node->input_count, .inputs = inputs,
-                            .output_count = node->output_count, .outputs = outputs, .arena = &inference->arena};
+  struct shape_call call = {.row = node->row,
+                            .attrs = &node->attrs,
+                            .opset = node->opset,
+                            .input_count = node->input_count,
+                            .inputs = inputs,
+                            .output_count = node->output_count,
+                            .outputs = outputs,
+                            .arena = &inference->arena};
   TRY(node->row->shape(&call));
   return inference_execute(inference, node, inputs, outputs);
 }
@@ -165,7 +172,8 @@ enum farm_status graph_infer(struct model *model) {
   struct inference inference;
   TRY(inference_begin(model, NULL, &inference));
   enum farm_status status = inference_run(&inference);
-  for (struct map_entry *entry = map_next(&model->names, NULL); entry && status == FARM_OK; entry = map_next(&model->names, entry)) {
+  for (struct map_entry *entry = map_next(&model->names, NULL); entry && status == FARM_OK;
+       entry = map_next(&model->names, entry)) {
     struct value *value = entry->value;
     if (inference.found[value->id] && !value->constant) status = value_update(model, value, &inference.facts[value->id]);
   }

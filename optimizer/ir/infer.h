@@ -12,10 +12,10 @@
 
 struct inference {
   const struct model *model;
-  struct arena arena;        // what the facts point to
-  struct shape_info *facts;  // by value id
-  bool *found;               // by value id
-  int64_t steps_left;        // nodes yet to be looked at: nested loops could else be looked at exponentially often
+  struct arena arena;           // what the facts point to
+  struct shape_info *facts;     // by value id
+  bool *found;                  // by value id
+  int64_t steps_left;           // nodes yet to be looked at: nested loops could else be looked at exponentially often
   const int64_t *symbol_values; // NULL: dims stay symbols
 };
 

@@ -44,7 +44,8 @@ static enum farm_status type_parse(struct parsing *parsing, struct tensor *out_t
   const char *name;
   TRY(scan_word(scan, "", &name));
   struct tensor type = {.dtype = dtype_from_name(name)};
-  FAIL_IF(type.dtype == DTYPE_NONE && strcmp(name, "none") != 0, FARM_INVALID, "line %d: unknown element type \"%.40s\"", scan->line, name);
+  FAIL_IF(type.dtype == DTYPE_NONE && strcmp(name, "none") != 0, FARM_INVALID, "line %d: unknown element type \"%.40s\"",
+          scan->line, name);
   TRY(scan_expect(scan, "["));
   if (scan_accept(scan, "*")) type.rank = -1;
   while (type.rank >= 0 && !scan_accept(scan, "]")) {
@@ -139,7 +140,8 @@ static size_t element_bytes(enum attr_type scalar) {
   return scalar == ATTR_FLOAT ? sizeof(float) : scalar == ATTR_INT ? sizeof(int64_t) : sizeof(char *);
 }
 
-static enum farm_status element_add(struct parsing *parsing, const struct attr *element, enum attr_type scalar, int count, char **items) {
+static enum farm_status element_add(struct parsing *parsing, const struct attr *element, enum attr_type scalar, int count,
+                                    char **items) {
   size_t bytes = element_bytes(scalar);
   if ((count & (count - 1)) == 0) {
     char *wider = arena_alloc_array(parsing->scan.arena, (size_t)count * 2 + 1, bytes);
@@ -147,7 +149,9 @@ static enum farm_status element_add(struct parsing *parsing, const struct attr *
     if (count) memcpy(wider, *items, (size_t)count * bytes);
     *items = wider;
   }
-  const void *from = scalar == ATTR_FLOAT ? (const void *)&element->f : scalar == ATTR_INT ? (const void *)&element->i : (const void *)&element->s;
+  const void *from = scalar == ATTR_FLOAT ? (const void *)&element->f
+                     : scalar == ATTR_INT ? (const void *)&element->i
+                                          : (const void *)&element->s;
   memcpy(*items + (size_t)count * bytes, from, bytes);
   return FARM_OK;
 }
@@ -230,16 +234,18 @@ static enum farm_status operator_parse(struct scan *scan, const struct operator_
     TRY(scan_word(scan, "_.", &name));
   }
   const char *dot = strrchr(name, '.'); // the version came with the word
-  if (!dot || !dot[1] || strspn(dot + 1, "0123456789") != strlen(dot + 1) || strlen(dot) > 6) return scan_failed(scan, "Operator.version before");
+  if (!dot || !dot[1] || strspn(dot + 1, "0123456789") != strlen(dot + 1) || strlen(dot) > 6)
+    return scan_failed(scan, "Operator.version before");
   for (const char *at = dot + 1; *at; at++) version = version * 10 + (*at - '0');
   const char *plain = arena_string(scan->arena, name, (size_t)(dot - name));
   if (!plain) return FARM_NO_MEMORY;
   opset = version;
   if (scan_accept(scan, "@")) TRY(scan_int(scan, &opset));
-  FAIL_IF(opset < version || opset > INT16_MAX, FARM_INVALID, "line %d: opset %lld of %s.%lld", scan->line, (long long)opset, plain, (long long)version);
+  FAIL_IF(opset < version || opset > INT16_MAX, FARM_INVALID, "line %d: opset %lld of %s.%lld", scan->line, (long long)opset,
+          plain, (long long)version);
   const struct operator_row *row = operator_exact(domain, plain, (int)version);
-  FAIL_IF(!row, FARM_UNSUPPORTED, "line %d: operator %s%s%s.%lld is not supported [rule: operator]", scan->line, domain, *domain ? "::" : "", plain,
-          (long long)version);
+  FAIL_IF(!row, FARM_UNSUPPORTED, "line %d: operator %s%s%s.%lld is not supported [rule: operator]", scan->line, domain,
+          *domain ? "::" : "", plain, (long long)version);
   *out_row = row;
   *out_opset = (int)opset;
   return FARM_OK;
@@ -286,13 +292,15 @@ static enum farm_status node_parse(struct parsing *parsing, struct graph *graph)
   TRY(inputs_parse(parsing, graph, &inputs));
   for (int i = 0; i < inputs.count; i++)
     for (int j = 0; j < outputs.count; j++)
-      FAIL_IF(inputs.items[i] && inputs.items[i] == outputs.items[j], FARM_INVALID, "line %d: a node uses its own output", scan->line);
+      FAIL_IF(inputs.items[i] && inputs.items[i] == outputs.items[j], FARM_INVALID, "line %d: a node uses its own output",
+              scan->line);
   TRY(attrs_parse(parsing, graph, attrs, &attr_count));
   TRY(label_parse(scan, "name", &name));
   TRY(label_parse(scan, "from", &origin));
   enum farm_status status = node_arity_check(row, inputs.items, inputs.count, outputs.count);
   if (status != FARM_OK) return status_prefix(status, "line %d: %s", scan->line, row->name);
-  struct node *node = graph_node_add(graph, NULL, row, name, inputs.items, inputs.count, outputs.items, outputs.count, attrs, attr_count);
+  struct node *node =
+      graph_node_add(graph, NULL, row, name, inputs.items, inputs.count, outputs.items, outputs.count, attrs, attr_count);
   if (!node) return FARM_NO_MEMORY;
   node->opset = opset;
   if (name) node->name = node->origin = name; // also when it is ""
@@ -338,8 +346,10 @@ static enum farm_status graph_parse_into(struct parsing *parsing, struct graph *
   TRY(graph_inputs_parse(parsing, graph));
   TRY(scan_expect(&parsing->scan, "{"));
   while (!scan_accept(&parsing->scan, "return")) {
-    if (scan_accept(&parsing->scan, "const")) TRY(constant_parse(parsing, graph));
-    else TRY(node_parse(parsing, graph));
+    if (scan_accept(&parsing->scan, "const"))
+      TRY(constant_parse(parsing, graph));
+    else
+      TRY(node_parse(parsing, graph));
   }
   return graph_outputs_parse(parsing, graph);
 }
@@ -380,7 +390,9 @@ enum farm_status graph_parse(const char *text, struct model **out_model) {
   struct parsing parsing = {.scan = {text, 1, &model->arena}, .model = model};
   enum farm_status status = model_parse(&parsing);
   model->arena.limit_bytes = 0;
-  if (status == FARM_OK) *out_model = model;
-  else model_free(&model);
+  if (status == FARM_OK)
+    *out_model = model;
+  else
+    model_free(&model);
   return status;
 }

@@ -33,16 +33,21 @@ static void quoted_print(struct strbuf *out, const char *bytes, size_t length) {
   strbuf_add(out, "\"");
   for (size_t i = 0; i < length; i++) {
     unsigned char byte = (unsigned char)bytes[i];
-    if (byte == '"' || byte == '\\') strbuf_printf(out, "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7f) strbuf_printf(out, "\\x%02x", byte);
-    else strbuf_add_bytes(out, &byte, 1);
+    if (byte == '"' || byte == '\\')
+      strbuf_printf(out, "\\%c", byte);
+    else if (byte < 0x20 || byte == 0x7f)
+      strbuf_printf(out, "\\x%02x", byte);
+    else
+      strbuf_add_bytes(out, &byte, 1);
   }
   strbuf_add(out, "\"");
 }
 
 static void word_print(struct strbuf *out, const char *text, const char *further) {
-  if (bare(text, further)) strbuf_add(out, text);
-  else quoted_print(out, text, strlen(text));
+  if (bare(text, further))
+    strbuf_add(out, text);
+  else
+    quoted_print(out, text, strlen(text));
 }
 
 static void value_print(struct strbuf *out, const struct value *value) {
@@ -75,9 +80,12 @@ static void float_attr_print(struct strbuf *out, float value) {
 }
 
 static void element_print(struct strbuf *out, const struct tensor *tensor, int64_t i) {
-  if (tensor->dtype == DTYPE_U64) strbuf_printf(out, "%" PRIu64, (uint64_t)dtype_load_i64(tensor->dtype, tensor->data, i));
-  else if (dtype_is_float(tensor->dtype)) double_print(out, dtype_load_f64(tensor->dtype, tensor->data, i), tensor->dtype != DTYPE_F64);
-  else strbuf_printf(out, "%" PRId64, dtype_load_i64(tensor->dtype, tensor->data, i));
+  if (tensor->dtype == DTYPE_U64)
+    strbuf_printf(out, "%" PRIu64, (uint64_t)dtype_load_i64(tensor->dtype, tensor->data, i));
+  else if (dtype_is_float(tensor->dtype))
+    double_print(out, dtype_load_f64(tensor->dtype, tensor->data, i), tensor->dtype != DTYPE_F64);
+  else
+    strbuf_printf(out, "%" PRId64, dtype_load_i64(tensor->dtype, tensor->data, i));
 }
 
 static void contents_print(struct strbuf *out, const struct tensor *tensor, const char *stand_in) {
@@ -103,10 +111,12 @@ static void contents_print(struct strbuf *out, const struct tensor *tensor, cons
 
 static void dim_print(struct printing *printing, int64_t dim) {
   int64_t symbol = DIM_FIRST_SYMBOL - dim;
-  if (dim >= 0) strbuf_printf(printing->out, "%" PRId64, dim);
+  if (dim >= 0)
+    strbuf_printf(printing->out, "%" PRId64, dim);
   else if (dim <= DIM_FIRST_SYMBOL && symbol < printing->model->symbol_count)
     word_print(printing->out, printing->model->symbols[symbol].name, TEXT_SYMBOL);
-  else strbuf_add(printing->out, "?");
+  else
+    strbuf_add(printing->out, "?");
 }
 
 static void type_print(struct printing *printing, const struct tensor *type) {
@@ -150,9 +160,12 @@ static void list_print(struct strbuf *out, const struct attr *attr) {
   if (!attr->count) strbuf_add(out, "[");
   for (int i = 0; i < attr->count; i++) {
     if (i) strbuf_add(out, ", ");
-    if (attr->type == ATTR_FLOATS) float_attr_print(out, attr->floats[i]);
-    else if (attr->type == ATTR_INTS) strbuf_printf(out, "%" PRId64, attr->ints[i]);
-    else quoted_print(out, attr->strings[i], strlen(attr->strings[i]));
+    if (attr->type == ATTR_FLOATS)
+      float_attr_print(out, attr->floats[i]);
+    else if (attr->type == ATTR_INTS)
+      strbuf_printf(out, "%" PRId64, attr->ints[i]);
+    else
+      quoted_print(out, attr->strings[i], strlen(attr->strings[i]));
   }
   strbuf_add(out, "]");
 }
@@ -162,16 +175,25 @@ static void attr_print(struct printing *printing, const struct attr *attr, int i
   word_print(out, attr->name, "_");
   strbuf_add(out, " = ");
   switch (attr->type) {
-  case ATTR_FLOAT: float_attr_print(out, attr->f); break;
-  case ATTR_INT: strbuf_printf(out, "%" PRId64, attr->i); break;
-  case ATTR_STRING: quoted_print(out, attr->s, attr->length); break;
-  case ATTR_GRAPH: graph_print_at(printing, attr->graph, indent); break;
+  case ATTR_FLOAT:
+    float_attr_print(out, attr->f);
+    break;
+  case ATTR_INT:
+    strbuf_printf(out, "%" PRId64, attr->i);
+    break;
+  case ATTR_STRING:
+    quoted_print(out, attr->s, attr->length);
+    break;
+  case ATTR_GRAPH:
+    graph_print_at(printing, attr->graph, indent);
+    break;
   case ATTR_TENSOR:
     type_print(printing, attr->tensor);
     strbuf_add(out, " ");
     contents_print(out, attr->tensor, NULL);
     break;
-  default: list_print(out, attr);
+  default:
+    list_print(out, attr);
   }
 }
 

@@ -25,14 +25,14 @@ static enum farm_status element_read(struct scan *scan, struct tensor *tensor, i
   int64_t value = 0;
   TRY(scan_int(scan, &value));
   dtype_store_i64(tensor->dtype, tensor->data, i, value);
-  FAIL_IF(dtype_load_i64(tensor->dtype, tensor->data, i) != value, FARM_INVALID, "line %d: %lld does not fit %s", scan->line, (long long)value,
-          dtype_name(tensor->dtype));
+  FAIL_IF(dtype_load_i64(tensor->dtype, tensor->data, i) != value, FARM_INVALID, "line %d: %lld does not fit %s", scan->line,
+          (long long)value, dtype_name(tensor->dtype));
   return FARM_OK;
 }
 
 static enum farm_status elements_read(struct scan *scan, struct tensor *tensor) {
-  FAIL_IF(dtype_class(tensor->dtype) == DTYPE_CLASS_OTHER, FARM_INVALID, "line %d: contents of a %s cannot be written", scan->line,
-          dtype_name(tensor->dtype));
+  FAIL_IF(dtype_class(tensor->dtype) == DTYPE_CLASS_OTHER, FARM_INVALID, "line %d: contents of a %s cannot be written",
+          scan->line, dtype_name(tensor->dtype));
   for (int64_t i = 0; i < tensor_elems(tensor); i++) {
     if (i) TRY(scan_expect(scan, ","));
     TRY(element_read(scan, tensor, i));
@@ -44,10 +44,14 @@ static enum farm_status elements_read(struct scan *scan, struct tensor *tensor) 
 static void random_fill(struct tensor *tensor, uint64_t seed) {
   for (int64_t i = 0; i < tensor_elems(tensor); i++) {
     uint64_t bits = random_u64(seed, (uint64_t)i);
-    if (dtype_is_float(tensor->dtype)) dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
-    else if (tensor->dtype == DTYPE_I8) dtype_store_i64(DTYPE_I8, tensor->data, i, (int64_t)(bits >> 56) - 128);
-    else if (tensor->dtype == DTYPE_U8) dtype_store_i64(DTYPE_U8, tensor->data, i, (int64_t)(bits >> 56));
-    else dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(bits >> 63));
+    if (dtype_is_float(tensor->dtype))
+      dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
+    else if (tensor->dtype == DTYPE_I8)
+      dtype_store_i64(DTYPE_I8, tensor->data, i, (int64_t)(bits >> 56) - 128);
+    else if (tensor->dtype == DTYPE_U8)
+      dtype_store_i64(DTYPE_U8, tensor->data, i, (int64_t)(bits >> 56));
+    else
+      dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(bits >> 63));
   }
 }
 
@@ -70,7 +74,8 @@ static enum farm_status stand_in_read(struct scan *scan, uint64_t *out_seed) {
   return FARM_OK;
 }
 
-enum farm_status scan_contents(struct scan *scan, const struct tensor *type, struct tensor *out_tensor, const char **out_stand_in) {
+enum farm_status scan_contents(struct scan *scan, const struct tensor *type, struct tensor *out_tensor,
+                               const char **out_stand_in) {
   struct tensor tensor = {0};
   TRY(tensor_make(scan, type, &tensor));
   *out_stand_in = NULL;

@@ -18,8 +18,10 @@ enum farm_status scan_failed(const struct scan *scan, const char *wanted) {
 void scan_space(struct scan *scan) {
   for (;; scan->at++) {
     if (scan->at[0] == '/' && scan->at[1] == '/') scan->at += strcspn(scan->at, "\n");
-    if (*scan->at == '\n') scan->line++;
-    else if (*scan->at != ' ' && *scan->at != '\t' && *scan->at != '\r') return;
+    if (*scan->at == '\n')
+      scan->line++;
+    else if (*scan->at != ' ' && *scan->at != '\t' && *scan->at != '\r')
+      return;
   }
 }
 

@@ -1,4 +1,5 @@
-/* The text form: printing what was parsed gives the text again, for hand-written models and for every model of the data folder. */
+/* The text form: printing what was parsed gives the text again, for hand-written models and for every model of the data folder.
+ */
 #include "graph.h"
 
 #include "../../base/file.h"
@@ -55,24 +56,28 @@ TEST(text_is_read_leniently_and_printed_canonically, "") {
 
 TEST(text_refuses_what_is_wrong, "") {
   static const char *const texts[] = {
-      "", "model", "model ir x", "model ir 8 graph", "model ir 8 graph g() { return",
-      "model ir 8 graph g() { return %x }",                                                  // undefined
-      "model ir 8 graph g(%x: f32[1], %x: f32[1]) { return %x }",                            // twice
-      "model ir 8 graph g(%x: f33[1]) { return %x }",                                        // no such type
-      "model ir 8 graph g(%x: f32[1,1,1,1,1,1,1,1,1]) { return %x }",                        // rank
-      "model ir 8 graph g(%x: f32[-1]) { return %x }",                                       // negative
-      "model ir 8 graph g() { const %c: f32[3] = {1, 2} return %c }",                        // too few
-      "model ir 8 graph g() { const %c: i8[1] = {200} return %c }",                          // does not fit
-      "model ir 8 graph g() { const %c: f32[?] = random 1 return %c }",                      // indefinite
-      "model ir 8 graph g() { const %c: f32[1000000000000] = random 1 return %c }",          // too large
-      "model ir 8 graph g() { const %c: f32[1] = #12 return %c }",                           // no digest
-      "model ir 8 graph g(%x: f32[1]) { %y = Add.14(%x) return %y }",                        // arity
-      "model ir 8 graph g(%x: f32[1]) { %y = Nonsense.1(%x) return %y }",                    // operator
-      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%y) return %y }",                       // its own output
-      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = 1, a = 2} return %y }",        // attribute twice
-      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = [1, 2.0]} return %y }",        // mixed list
-      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = \"\\q\"} return %y }",         // escape
-      "model ir 8 graph g(%x: f32[1]) { return %x } x",                                      // more
+      "",
+      "model",
+      "model ir x",
+      "model ir 8 graph",
+      "model ir 8 graph g() { return",
+      "model ir 8 graph g() { return %x }",                                           // undefined
+      "model ir 8 graph g(%x: f32[1], %x: f32[1]) { return %x }",                     // twice
+      "model ir 8 graph g(%x: f33[1]) { return %x }",                                 // no such type
+      "model ir 8 graph g(%x: f32[1,1,1,1,1,1,1,1,1]) { return %x }",                 // rank
+      "model ir 8 graph g(%x: f32[-1]) { return %x }",                                // negative
+      "model ir 8 graph g() { const %c: f32[3] = {1, 2} return %c }",                 // too few
+      "model ir 8 graph g() { const %c: i8[1] = {200} return %c }",                   // does not fit
+      "model ir 8 graph g() { const %c: f32[?] = random 1 return %c }",               // indefinite
+      "model ir 8 graph g() { const %c: f32[1000000000000] = random 1 return %c }",   // too large
+      "model ir 8 graph g() { const %c: f32[1] = #12 return %c }",                    // no digest
+      "model ir 8 graph g(%x: f32[1]) { %y = Add.14(%x) return %y }",                 // arity
+      "model ir 8 graph g(%x: f32[1]) { %y = Nonsense.1(%x) return %y }",             // operator
+      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%y) return %y }",                // its own output
+      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = 1, a = 2} return %y }", // attribute twice
+      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = [1, 2.0]} return %y }", // mixed list
+      "model ir 8 graph g(%x: f32[1]) { %y = Relu.14(%x) {a = \"\\q\"} return %y }",  // escape
+      "model ir 8 graph g(%x: f32[1]) { return %x } x",                               // more
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct model *model = NULL;

@@ -14,7 +14,8 @@ static int needed_count(const struct operator_row *row) {
   return *row->domain ? 0 : row->min_inputs;
 }
 
-enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count, int output_count) {
+enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count,
+                                  int output_count) {
   int most_inputs = row->max_inputs < 0 ? OPERATOR_MAX_INPUTS : row->max_inputs;
   int most_outputs = row->max_outputs < 0 ? OPERATOR_MAX_OUTPUTS : row->max_outputs;
   FAIL_IF(input_count < row->min_inputs, FARM_INVALID, "%d inputs, at least %d are needed", input_count, row->min_inputs);
@@ -92,7 +93,8 @@ static enum farm_status graph_check(struct verifying *verifying, const struct gr
   }
   for (const struct node *node = graph->first; node; node = node->next) {
     enum farm_status status = node_check(verifying, node);
-    if (status != FARM_OK) return status_prefix(FARM_VERIFY_FAILED, "node \"%.200s\" (%s)", node->name, node->row ? node->row->name : "?");
+    if (status != FARM_OK)
+      return status_prefix(FARM_VERIFY_FAILED, "node \"%.200s\" (%s)", node->name, node->row ? node->row->name : "?");
   }
   for (int i = 0; i < graph->output_count; i++) TRY(value_used(verifying, graph->outputs[i], graph));
   return FARM_OK;

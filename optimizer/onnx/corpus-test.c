@@ -1,5 +1,6 @@
-/* The fuzzers' corpora, without a fuzzer: every file of tests/corpus/onnx and tests/corpus/ir goes through what the fuzz targets do.
- * The onnx corpus holds a file per import case (written anew with TUNEFARM_WRITE_CORPUS set) beside what fuzzing has found. */
+/* The fuzzers' corpora, without a fuzzer: every file of tests/corpus/onnx and tests/corpus/ir goes through what the fuzz targets
+ * do. The onnx corpus holds a file per import case (written anew with TUNEFARM_WRITE_CORPUS set) beside what fuzzing has found.
+ */
 #include "../../base/file.h"
 #include "../../tests/kit/test.h"
 #include "import-cases.h"
@@ -46,7 +47,8 @@ TEST(corpus_has_each_import_case, "") {
     struct pb_writer writer = {0};
     import_cases[i].build(&writer);
     snprintf(path, sizeof path, CORPUS "/%s.onnx", import_cases[i].name);
-    if (getenv("TUNEFARM_WRITE_CORPUS")) REQUIRE_OK(file_write_atomic(path, writer.length ? writer.data : (uint8_t *)"", writer.length));
+    if (getenv("TUNEFARM_WRITE_CORPUS"))
+      REQUIRE_OK(file_write_atomic(path, writer.length ? writer.data : (uint8_t *)"", writer.length));
     REQUIRE_OK(file_read_all(path, 1 << 20, &data, &length));
     bool same = length == writer.length && (!length || memcmp(data, writer.data, length) == 0);
     CHECK_MESSAGE(same, "%s is not what its case builds", path);

@@ -21,7 +21,8 @@ static const char *at(const char *name) { // a path within the test's folder, on
   return path;
 }
 
-/*  folder/secret.bin, folder/model/{w.bin, sub/w.bin, link.bin -> ../secret.bin, here.bin -> w.bin, out -> .., hard.bin = secret.bin, fifo} */
+/*  folder/secret.bin, folder/model/{w.bin, sub/w.bin, link.bin -> ../secret.bin, here.bin -> w.bin, out -> .., hard.bin =
+ * secret.bin, fifo} */
 static void folders_make(void) {
   static const float numbers[] = {1, 2, 3, 4, 5, 6, 7, 8};
   REQUIRE_OK(file_make_folders(at("model/sub")));
@@ -41,12 +42,30 @@ static const struct {
   const char *location;
   enum farm_status status;
 } places[] = {
-    {"w.bin", FARM_OK},           {"sub/w.bin", FARM_OK},          {"./w.bin", FARM_OK},        {"sub//w.bin", FARM_OK},
-    {"../secret.bin", FARM_INVALID}, {"sub/../../secret.bin", FARM_INVALID}, {"sub/../w.bin", FARM_INVALID}, {"..", FARM_INVALID},
-    {"/etc/passwd", FARM_INVALID}, {"//etc/passwd", FARM_INVALID}, {"..\\secret.bin", FARM_INVALID}, {"C:w.bin", FARM_INVALID},
-    {"link.bin", FARM_INVALID},   {"here.bin", FARM_INVALID},      {"out/secret.bin", FARM_INVALID}, {"in/w.bin", FARM_INVALID},
-    {"hard.bin", FARM_INVALID},   {"fifo", FARM_INVALID},          {"sub", FARM_INVALID},       {".", FARM_INVALID},
-    {"w.bin/", FARM_INVALID},     {"", FARM_INVALID},              {"absent.bin", FARM_NOT_FOUND}, {"w.bin/w.bin", FARM_INVALID},
+    {"w.bin", FARM_OK},
+    {"sub/w.bin", FARM_OK},
+    {"./w.bin", FARM_OK},
+    {"sub//w.bin", FARM_OK},
+    {"../secret.bin", FARM_INVALID},
+    {"sub/../../secret.bin", FARM_INVALID},
+    {"sub/../w.bin", FARM_INVALID},
+    {"..", FARM_INVALID},
+    {"/etc/passwd", FARM_INVALID},
+    {"//etc/passwd", FARM_INVALID},
+    {"..\\secret.bin", FARM_INVALID},
+    {"C:w.bin", FARM_INVALID},
+    {"link.bin", FARM_INVALID},
+    {"here.bin", FARM_INVALID},
+    {"out/secret.bin", FARM_INVALID},
+    {"in/w.bin", FARM_INVALID},
+    {"hard.bin", FARM_INVALID},
+    {"fifo", FARM_INVALID},
+    {"sub", FARM_INVALID},
+    {".", FARM_INVALID},
+    {"w.bin/", FARM_INVALID},
+    {"", FARM_INVALID},
+    {"absent.bin", FARM_NOT_FOUND},
+    {"w.bin/w.bin", FARM_INVALID},
 };
 
 TEST(external_open_never_leaves_the_folder, "") {
@@ -58,8 +77,8 @@ TEST(external_open_never_leaves_the_folder, "") {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
       int fd = -1;
       enum farm_status status = ways[way](folder, places[i].location, &fd);
-      CHECK_MESSAGE((status == FARM_OK) == (places[i].status == FARM_OK), "way %zu, \"%s\": %s: %s", way, places[i].location, status_name(status),
-                    status_message());
+      CHECK_MESSAGE((status == FARM_OK) == (places[i].status == FARM_OK), "way %zu, \"%s\": %s: %s", way, places[i].location,
+                    status_name(status), status_message());
       CHECK_MESSAGE(!strstr(places[i].location, "absent") || status == FARM_NOT_FOUND, "%s", status_message());
       CHECK((fd >= 0) == (status == FARM_OK));
       if (fd >= 0) close(fd);
@@ -104,7 +123,8 @@ static enum farm_status entries_import(const struct entry *entries, size_t count
   pb_writer_free(&writer);
   return onnx_import(at("model/m.onnx"), out_model);
 }
-#define IMPORT(...) entries_import((struct entry[]){__VA_ARGS__}, sizeof((struct entry[]){__VA_ARGS__}) / sizeof(struct entry), &model)
+#define IMPORT(...)                                                                                                              \
+  entries_import((struct entry[]){__VA_ARGS__}, sizeof((struct entry[]){__VA_ARGS__}) / sizeof(struct entry), &model)
 
 static void contents_check(struct model **model, float first) {
   const struct tensor *tensor = (*model)->graph->first->inputs[0]->constant;

@@ -118,7 +118,8 @@ enum farm_status external_data_find(struct external_data *external, const struct
   TRY(decimal_read("offset", entries.offset, 0, &offset));
   TRY(decimal_read("length", entries.length, bytes, &length));
   FAIL_IF(length != bytes, FARM_INVALID, "external data: %zu bytes where the tensor has %zu", length, bytes);
-  FAIL_IF(!external || !external->folder, FARM_INVALID, "external data: there is no folder to read \"%s\" from", entries.location);
+  FAIL_IF(!external || !external->folder, FARM_INVALID, "external data: there is no folder to read \"%s\" from",
+          entries.location);
   const struct file_map *map = NULL;
   TRY(file_of(external, entries.location, &map));
   FAIL_IF(offset > map->length || bytes > map->length - offset, FARM_INVALID,

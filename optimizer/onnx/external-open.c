@@ -45,8 +45,10 @@ static enum farm_status regular_check(const char *location, int fd) {
 static enum farm_status opened(const char *location, int fd, int *out_fd) {
   if (fd < 0) return open_failed(location, errno);
   enum farm_status status = regular_check(location, fd);
-  if (status == FARM_OK) *out_fd = fd;
-  else close(fd);
+  if (status == FARM_OK)
+    *out_fd = fd;
+  else
+    close(fd);
   return status;
 }
 
@@ -57,8 +59,10 @@ enum farm_status external_open_by_walk(int folder, const char *location, int *ou
   for (const char *at = location; *at;) {
     size_t length = strcspn(at, "/");
     bool last = at[length] == 0;
-    if (length > NAME_MAX) errno = ENAMETOOLONG;
-    else memcpy(name, at, length);
+    if (length > NAME_MAX)
+      errno = ENAMETOOLONG;
+    else
+      memcpy(name, at, length);
     name[length > NAME_MAX ? 0 : length] = 0;
     fd = length > NAME_MAX ? -1 : openat(at_folder, *name ? name : ".", OPEN_FLAGS | O_NOFOLLOW | (last ? 0 : O_DIRECTORY));
     int error = errno;

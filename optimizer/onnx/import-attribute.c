@@ -10,8 +10,8 @@ enum onnx_attribute_type attribute_type(const struct onnx_attribute *attribute) 
   static const struct {
     int field;
     enum onnx_attribute_type type;
-  } fields[] = {{2, ONNX_ATTR_FLOAT},  {3, ONNX_ATTR_INT},     {4, ONNX_ATTR_STRING}, {5, ONNX_ATTR_TENSOR},
-                {6, ONNX_ATTR_GRAPH},  {7, ONNX_ATTR_FLOATS},  {8, ONNX_ATTR_INTS},   {9, ONNX_ATTR_STRINGS},
+  } fields[] = {{2, ONNX_ATTR_FLOAT},    {3, ONNX_ATTR_INT},     {4, ONNX_ATTR_STRING},        {5, ONNX_ATTR_TENSOR},
+                {6, ONNX_ATTR_GRAPH},    {7, ONNX_ATTR_FLOATS},  {8, ONNX_ATTR_INTS},          {9, ONNX_ATTR_STRINGS},
                 {10, ONNX_ATTR_TENSORS}, {11, ONNX_ATTR_GRAPHS}, {22, ONNX_ATTR_SPARSE_TENSOR}};
   if (attribute->type > 0 && attribute->type <= ONNX_ATTR_TYPES) return (enum onnx_attribute_type)attribute->type;
   if (attribute->type != 0) return ONNX_ATTR_UNDEFINED;
@@ -62,11 +62,17 @@ static enum farm_status tensor_take(struct import *import, const struct onnx_att
 
 static enum farm_status graph_take(struct scope *scope, const struct onnx_attribute *from, struct attr *attr) {
   FAIL_IF(!from->graph, FARM_INVALID, "the graph is missing");
-  FAIL_IF(scope->depth + 1 >= GRAPH_MAX_DEPTH, FARM_UNSUPPORTED, "graphs are nested more than %d deep [rule: limit]", GRAPH_MAX_DEPTH);
+  FAIL_IF(scope->depth + 1 >= GRAPH_MAX_DEPTH, FARM_UNSUPPORTED, "graphs are nested more than %d deep [rule: limit]",
+          GRAPH_MAX_DEPTH);
   struct graph *graph = graph_create(scope->graph->model, scope->graph, from->graph->name);
   if (!graph) return FARM_NO_MEMORY;
-  struct scope inner = {.import = scope->import, .parent = scope, .graph = graph, .opsets = scope->opsets, .call = scope->call,
-                        .prefix = scope->prefix, .depth = scope->depth + 1};
+  struct scope inner = {.import = scope->import,
+                        .parent = scope,
+                        .graph = graph,
+                        .opsets = scope->opsets,
+                        .call = scope->call,
+                        .prefix = scope->prefix,
+                        .depth = scope->depth + 1};
   enum farm_status status = import_graph(&inner, from->graph);
   scope_free(&inner);
   attr->graph = graph;
@@ -76,24 +82,40 @@ static enum farm_status graph_take(struct scope *scope, const struct onnx_attrib
 static enum farm_status contents_take(struct scope *scope, const struct onnx_attribute *from, struct attr *attr) {
   struct arena *arena = &scope->import->model->arena;
   switch (attribute_type(from)) {
-  case ONNX_ATTR_FLOAT: *attr = (struct attr){.type = ATTR_FLOAT, .count = 1, .f = from->f}; return FARM_OK;
-  case ONNX_ATTR_INT: *attr = (struct attr){.type = ATTR_INT, .count = 1, .i = from->i}; return FARM_OK;
+  case ONNX_ATTR_FLOAT:
+    *attr = (struct attr){.type = ATTR_FLOAT, .count = 1, .f = from->f};
+    return FARM_OK;
+  case ONNX_ATTR_INT:
+    *attr = (struct attr){.type = ATTR_INT, .count = 1, .i = from->i};
+    return FARM_OK;
   case ONNX_ATTR_STRING:
     *attr = (struct attr){.type = ATTR_STRING, .count = 1, .length = from->s.length};
     attr->s = arena_string(arena, (const char *)from->s.data, from->s.length);
     return attr->s ? FARM_OK : FARM_NO_MEMORY;
-  case ONNX_ATTR_FLOATS: attr->type = ATTR_FLOATS; return array_take(arena, from->floats.items, from->floats.count, sizeof(float), attr);
-  case ONNX_ATTR_INTS: attr->type = ATTR_INTS; return array_take(arena, from->ints.items, from->ints.count, sizeof(int64_t), attr);
-  case ONNX_ATTR_STRINGS: attr->type = ATTR_STRINGS; return strings_take(arena, from, attr);
-  case ONNX_ATTR_TENSOR: *attr = (struct attr){.type = ATTR_TENSOR, .count = 1}; return tensor_take(scope->import, from, attr);
-  case ONNX_ATTR_GRAPH: *attr = (struct attr){.type = ATTR_GRAPH, .count = 1}; return graph_take(scope, from, attr);
-  case ONNX_ATTR_UNDEFINED: return status_set(FARM_INVALID, "the type is %lld and no value tells it", (long long)from->type);
-  default: return status_set(FARM_UNSUPPORTED, "type %d is not supported [rule: attribute]", (int)attribute_type(from));
+  case ONNX_ATTR_FLOATS:
+    attr->type = ATTR_FLOATS;
+    return array_take(arena, from->floats.items, from->floats.count, sizeof(float), attr);
+  case ONNX_ATTR_INTS:
+    attr->type = ATTR_INTS;
+    return array_take(arena, from->ints.items, from->ints.count, sizeof(int64_t), attr);
+  case ONNX_ATTR_STRINGS:
+    attr->type = ATTR_STRINGS;
+    return strings_take(arena, from, attr);
+  case ONNX_ATTR_TENSOR:
+    *attr = (struct attr){.type = ATTR_TENSOR, .count = 1};
+    return tensor_take(scope->import, from, attr);
+  case ONNX_ATTR_GRAPH:
+    *attr = (struct attr){.type = ATTR_GRAPH, .count = 1};
+    return graph_take(scope, from, attr);
+  case ONNX_ATTR_UNDEFINED:
+    return status_set(FARM_INVALID, "the type is %lld and no value tells it", (long long)from->type);
+  default:
+    return status_set(FARM_UNSUPPORTED, "type %d is not supported [rule: attribute]", (int)attribute_type(from));
   }
 }
 
-static enum farm_status attribute_take(struct scope *scope, const struct onnx_attribute *attribute, const struct onnx_attribute *resolved,
-                                       struct attr *attr) {
+static enum farm_status attribute_take(struct scope *scope, const struct onnx_attribute *attribute,
+                                       const struct onnx_attribute *resolved, struct attr *attr) {
   FAIL_IF(resolved != attribute && attribute_type(resolved) == ONNX_ATTR_GRAPH, FARM_UNSUPPORTED,
           "a graph is handed to a function [rule: attribute]");
   TRY(contents_take(scope, resolved, attr));
@@ -108,7 +130,8 @@ enum farm_status import_attributes(struct scope *scope, const struct onnx_node *
   for (int i = 0; i < node->attributes.count; i++) {
     const struct onnx_attribute *attribute = &node->attributes.items[i];
     FAIL_IF(!attribute->name || !*attribute->name, FARM_INVALID, "attribute %d has no name", i);
-    FAIL_IF(attr_find(&(struct attrs){attrs, count}, attribute->name), FARM_INVALID, "attribute \"%.100s\" is given twice", attribute->name);
+    FAIL_IF(attr_find(&(struct attrs){attrs, count}, attribute->name), FARM_INVALID, "attribute \"%.100s\" is given twice",
+            attribute->name);
     const struct onnx_attribute *resolved = attribute_resolve(scope, attribute);
     if (!resolved) continue;
     enum farm_status status = attribute_take(scope, attribute, resolved, &attrs[count]);
@@ -149,11 +172,13 @@ static enum farm_status constant_numbers(struct import *import, const struct onn
   return FARM_OK;
 }
 
-static enum farm_status constant_load(struct scope *scope, const char *name, const struct onnx_attribute *from, struct tensor *out_tensor) {
+static enum farm_status constant_load(struct scope *scope, const char *name, const struct onnx_attribute *from,
+                                      struct tensor *out_tensor) {
   struct import *import = scope->import;
   for (size_t i = 0; i < sizeof constant_forms / sizeof *constant_forms; i++) {
     if (strcmp(constant_forms[i].name, name) != 0) continue;
-    FAIL_IF(attribute_type(from) != constant_forms[i].type, FARM_INVALID, "attribute \"%s\" has type %d", name, (int)attribute_type(from));
+    FAIL_IF(attribute_type(from) != constant_forms[i].type, FARM_INVALID, "attribute \"%s\" has type %d", name,
+            (int)attribute_type(from));
     if (constant_forms[i].dtype != DTYPE_NONE)
       return constant_numbers(import, from, constant_forms[i].dtype, constant_forms[i].rank, out_tensor);
     bool dense = constant_forms[i].type == ONNX_ATTR_TENSOR;

@@ -21,7 +21,7 @@ void case_end(struct pb_writer *w) {
 static struct tensor vector(enum dtype dtype, int64_t count, const void *data) {
   return (struct tensor){.dtype = dtype, .rank = 1, .dims = {count}, .data = (void *)(uintptr_t)data};
 }
-static const float floats[] = {1, 2, 3, 4};
+static const float floats[] = {1, 2, 3, 4, 5};
 static const int64_t minus_one[] = {-1};
 
 static void input_x(struct pb_writer *w) { onnx_value_put(w, ONNX_INPUT, "x", DTYPE_F32, "n 4"); }

@@ -18,10 +18,14 @@ struct tally {
 static void model_try(const char *path, struct tally *tally, bool show) {
   struct model *model = NULL;
   enum farm_status status = onnx_import(path, &model);
-  if (status == FARM_OK) tally->imported++;
-  else if (status == FARM_UNSUPPORTED) tally->unsupported++;
-  else if (status == FARM_INVALID) tally->invalid++;
-  else tally->other++;
+  if (status == FARM_OK)
+    tally->imported++;
+  else if (status == FARM_UNSUPPORTED)
+    tally->unsupported++;
+  else if (status == FARM_INVALID)
+    tally->invalid++;
+  else
+    tally->other++;
   if (status != FARM_OK && show) fprintf(stderr, "%s\n", status_message());
   if (status == FARM_INVALID) CHECK_MESSAGE(false, "%s", status_message());
   if (status == FARM_UNSUPPORTED) CHECK_MESSAGE(strstr(status_message(), "[rule: ") != NULL, "%s", status_message());
@@ -52,7 +56,8 @@ static void light_try(const char *name) {
 static void folder_try(const char *relative) {
   struct tally tally = {0};
   suite_try(test_data(relative), &tally, getenv("TUNEFARM_SHOW") != NULL);
-  fprintf(stderr, "%s: %d imported, %d unsupported, %d invalid, %d other\n", relative, tally.imported, tally.unsupported, tally.invalid, tally.other);
+  fprintf(stderr, "%s: %d imported, %d unsupported, %d invalid, %d other\n", relative, tally.imported, tally.unsupported,
+          tally.invalid, tally.other);
   CHECK(tally.other == 0);
 }
 
@@ -63,6 +68,6 @@ TEST(import_of_simple_suite, "") { folder_try("onnx-suite/simple"); }
 TEST(import_of_real_models, "") { folder_try("models"); }
 TEST(import_of_light_models, "") {
   static const char *const names[] = {"bvlc_alexnet", "densenet121", "inception_v1", "inception_v2", "resnet50",
-                                      "shufflenet", "squeezenet", "vgg19", "zfnet512"};
+                                      "shufflenet",   "squeezenet",  "vgg19",        "zfnet512"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) light_try(names[i]);
 }

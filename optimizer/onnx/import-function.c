@@ -25,7 +25,8 @@ enum farm_status import_functions(struct import *import) {
     FAIL_IF(map_get(&import->functions, key), FARM_INVALID, "function \"%.100s\" is defined twice", text_of(function->name));
     bool large = function->opsets.count > ONNX_MAX_OPSETS || function->attribute_defaults.count > ONNX_MAX_ATTRIBUTES ||
                  function->outputs.count > OPERATOR_MAX_OUTPUTS;
-    FAIL_IF(large, FARM_UNSUPPORTED, "function \"%.100s\" has too many attributes, outputs or opsets [rule: limit]", text_of(function->name));
+    FAIL_IF(large, FARM_UNSUPPORTED, "function \"%.100s\" has too many attributes, outputs or opsets [rule: limit]",
+            text_of(function->name));
     TRY(map_set(&import->functions, key, function));
   }
   return FARM_OK;
@@ -37,7 +38,8 @@ const struct onnx_function *function_find(const struct import *import, const str
   return map_get(&import->functions, key);
 }
 
-static enum farm_status call_begin(const struct scope *scope, const struct onnx_function *function, struct function_call *out_call) {
+static enum farm_status call_begin(const struct scope *scope, const struct onnx_function *function,
+                                   struct function_call *out_call) {
   int depth = scope->call ? scope->call->depth + 1 : 1;
   for (const struct function_call *outer = scope->call; outer; outer = outer->outer)
     FAIL_IF(outer->function == function, FARM_INVALID, "function \"%.100s\" calls itself", text_of(function->name));
@@ -64,8 +66,10 @@ static enum farm_status call_attributes(const struct scope *scope, const struct 
   return FARM_OK;
 }
 
-static enum farm_status inputs_bind(struct scope *scope, struct scope *body, const struct onnx_function *function, const struct onnx_node *node) {
-  FAIL_IF(node->inputs.count > function->inputs.count, FARM_INVALID, "%d inputs for a function of %d", node->inputs.count, function->inputs.count);
+static enum farm_status inputs_bind(struct scope *scope, struct scope *body, const struct onnx_function *function,
+                                    const struct onnx_node *node) {
+  FAIL_IF(node->inputs.count > function->inputs.count, FARM_INVALID, "%d inputs for a function of %d", node->inputs.count,
+          function->inputs.count);
   for (int i = 0; i < function->inputs.count; i++) {
     struct value *value = &scope_omitted;
     if (i < node->inputs.count && *node->inputs.items[i]) TRY(scope_find(scope, node->inputs.items[i], &value));
@@ -81,7 +85,8 @@ static bool made_elsewhere(const struct scope *body, const struct onnx_function 
   return scope_own(body, name) != NULL; // a formal input
 }
 
-static enum farm_status outputs_preset(const struct scope *scope, struct scope *body, const struct onnx_function *function, const struct onnx_node *node) {
+static enum farm_status outputs_preset(const struct scope *scope, struct scope *body, const struct onnx_function *function,
+                                       const struct onnx_node *node) {
   FAIL_IF(node->outputs.count > function->outputs.count, FARM_INVALID, "%d outputs of a function of %d", node->outputs.count,
           function->outputs.count);
   for (int i = 0; i < node->outputs.count; i++)
@@ -97,19 +102,23 @@ static enum farm_status identity_add(struct graph *graph, struct value *from, st
 }
 
 /* Each of the caller's outputs must be there now, under its own value or through an Identity. */
-static enum farm_status outputs_finish(struct scope *scope, struct scope *body, const struct onnx_function *function, const struct onnx_node *node) {
+static enum farm_status outputs_finish(struct scope *scope, struct scope *body, const struct onnx_function *function,
+                                       const struct onnx_node *node) {
   for (int i = 0; i < node->outputs.count; i++) {
     if (!*node->outputs.items[i]) continue;
     struct value *made = NULL, *wanted = scope_own(scope, node->outputs.items[i]);
     TRY(scope_find(body, function->outputs.items[i], &made));
-    FAIL_IF(made == &scope_omitted, FARM_INVALID, "output \"%.100s\" is an input that the call leaves out", function->outputs.items[i]);
+    FAIL_IF(made == &scope_omitted, FARM_INVALID, "output \"%.100s\" is an input that the call leaves out",
+            function->outputs.items[i]);
     if (made != wanted) TRY(identity_add(scope->graph, made, wanted));
   }
   return FARM_OK;
 }
 
-static enum farm_status body_import(struct scope *scope, struct scope *body, const struct onnx_function *function, const struct onnx_node *node) {
-  for (int i = 0; i < function->opsets.count; i++) TRY(opset_check(function->opsets.items[i].domain, function->opsets.items[i].version));
+static enum farm_status body_import(struct scope *scope, struct scope *body, const struct onnx_function *function,
+                                    const struct onnx_node *node) {
+  for (int i = 0; i < function->opsets.count; i++)
+    TRY(opset_check(function->opsets.items[i].domain, function->opsets.items[i].version));
   TRY(inputs_bind(scope, body, function, node));
   TRY(outputs_preset(scope, body, function, node));
   TRY(import_nodes(body, function->nodes.items, function->nodes.count));
@@ -121,8 +130,12 @@ enum farm_status import_call(struct scope *scope, const struct onnx_function *fu
   TRY(call_begin(scope, function, &call));
   TRY(call_attributes(scope, node, &call));
   const char *name = node->name && *node->name ? node->name : text_of(function->name);
-  struct scope body = {.import = scope->import, .graph = scope->graph, .opsets = &function->opsets, .call = &call,
-                       .prefix = scope_name(scope, name), .depth = scope->depth};
+  struct scope body = {.import = scope->import,
+                       .graph = scope->graph,
+                       .opsets = &function->opsets,
+                       .call = &call,
+                       .prefix = scope_name(scope, name),
+                       .depth = scope->depth};
   if (!body.prefix) return FARM_NO_MEMORY;
   enum farm_status status = body_import(scope, &body, function, node);
   scope_free(&body);

@@ -15,13 +15,14 @@ static enum farm_status type_kind_check(const struct onnx_type *type) {
     const char *name;
   } kinds[] = {{4, "sequence"}, {5, "map"}, {8, "sparse tensor"}, {9, "optional"}};
   for (size_t i = 0; type && i < sizeof kinds / sizeof *kinds; i++)
-    FAIL_IF(type->present & UINT32_C(1) << kinds[i].field, FARM_UNSUPPORTED, "a %s is not supported as a value [rule: type]", kinds[i].name);
+    FAIL_IF(type->present & UINT32_C(1) << kinds[i].field, FARM_UNSUPPORTED, "a %s is not supported as a value [rule: type]",
+            kinds[i].name);
   return FARM_OK;
 }
 
 static enum farm_status dtype_read(int64_t elem_type, enum dtype *out_dtype) {
-  FAIL_IF(elem_type < 0 || elem_type >= DTYPE_COUNT || (elem_type && !dtype_known((int)elem_type)), FARM_INVALID, "unknown element type %lld",
-          (long long)elem_type);
+  FAIL_IF(elem_type < 0 || elem_type >= DTYPE_COUNT || (elem_type && !dtype_known((int)elem_type)), FARM_INVALID,
+          "unknown element type %lld", (long long)elem_type);
   FAIL_IF(elem_type == DTYPE_STRING, FARM_UNSUPPORTED, "element type string is not supported [rule: element-type]");
   *out_dtype = (enum dtype)elem_type;
   return FARM_OK;
@@ -120,10 +121,13 @@ static enum farm_status inputs_import(struct scope *scope, const struct onnx_gra
 
 /* ---- initializers ---- */
 
-static const char *sparse_name(const struct onnx_sparse_tensor *sparse) { return sparse->values ? text_of(sparse->values->name) : ""; }
+static const char *sparse_name(const struct onnx_sparse_tensor *sparse) {
+  return sparse->values ? text_of(sparse->values->name) : "";
+}
 
 static enum farm_status initializer_names(const struct onnx_graph *onnx, struct map *names) {
-  for (int i = 0; i < onnx->initializers.count; i++) TRY(map_set(names, text_of(onnx->initializers.items[i].name), &onnx->initializers.items[i]));
+  for (int i = 0; i < onnx->initializers.count; i++)
+    TRY(map_set(names, text_of(onnx->initializers.items[i].name), &onnx->initializers.items[i]));
   for (int i = 0; i < onnx->sparse_initializers.count; i++)
     TRY(map_set(names, sparse_name(&onnx->sparse_initializers.items[i]), &onnx->sparse_initializers.items[i]));
   return FARM_OK;

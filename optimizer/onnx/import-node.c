@@ -17,14 +17,17 @@ static enum farm_status node_failed(enum farm_status status, const struct onnx_n
   return status_prefix(status, "node \"%.200s\" (%.60s)", node_shown(node), text_of(node->op_type));
 }
 
-static enum farm_status row_find(const struct scope *scope, const struct onnx_node *node, const struct operator_row **out_row, int *out_opset) {
+static enum farm_status row_find(const struct scope *scope, const struct onnx_node *node, const struct operator_row **out_row,
+                                 int *out_opset) {
   const char *domain = domain_plain(node->domain), *name = node->op_type;
   int opset = scope_opset(scope, domain);
   FAIL_IF(!opset, FARM_INVALID, "no opset is imported for domain %s", domain_shown(domain));
   const struct operator_row *row = operator_find(domain, name, opset);
   FAIL_IF(!row && operator_name_known(domain, name), FARM_UNSUPPORTED,
-          "operator %s of domain %s is not supported at opset %d, only later [rule: operator]", name, domain_shown(domain), opset);
-  FAIL_IF(!row, FARM_UNSUPPORTED, "operator %s of domain %s, opset %d, is not supported [rule: operator]", name, domain_shown(domain), opset);
+          "operator %s of domain %s is not supported at opset %d, only later [rule: operator]", name, domain_shown(domain),
+          opset);
+  FAIL_IF(!row, FARM_UNSUPPORTED, "operator %s of domain %s, opset %d, is not supported [rule: operator]", name,
+          domain_shown(domain), opset);
   *out_row = row;
   *out_opset = opset;
   return FARM_OK;
@@ -36,7 +39,8 @@ static int used_count(const char *const *names, int count) {
   return count;
 }
 
-static enum farm_status inputs_find(const struct scope *scope, const struct onnx_node *node, int count, struct value **out_values) {
+static enum farm_status inputs_find(const struct scope *scope, const struct onnx_node *node, int count,
+                                    struct value **out_values) {
   for (int i = 0; i < count; i++) {
     const char *name = node->inputs.items[i];
     struct value *value = NULL;
@@ -59,13 +63,13 @@ static enum farm_status operator_add(struct scope *scope, const struct onnx_node
   TRY(inputs_find(scope, node, input_count, inputs));
   while (input_count > row->min_inputs && !inputs[input_count - 1]) input_count--; // omitted by a function's caller
   TRY(node_arity_check(row, inputs, input_count, output_count));
-  for (int i = 0; i < output_count; i++)
-    outputs[i] = *node->outputs.items[i] ? scope_own(scope, node->outputs.items[i]) : NULL;
+  for (int i = 0; i < output_count; i++) outputs[i] = *node->outputs.items[i] ? scope_own(scope, node->outputs.items[i]) : NULL;
   struct attr *attrs = NULL;
   int attr_count = 0;
   TRY(import_attributes(scope, node, &attrs, &attr_count));
   const char *name = scope_name(scope, node_shown(node));
-  struct node *added = name ? graph_node_add(scope->graph, NULL, row, name, inputs, input_count, outputs, output_count, attrs, attr_count) : NULL;
+  struct node *added =
+      name ? graph_node_add(scope->graph, NULL, row, name, inputs, input_count, outputs, output_count, attrs, attr_count) : NULL;
   if (!added) return FARM_NO_MEMORY;
   added->opset = opset;
   return FARM_OK;
@@ -76,18 +80,24 @@ static bool is_constant(const struct onnx_node *node) {
 }
 
 static enum farm_status constant_add(struct scope *scope, const struct onnx_node *node) {
-  FAIL_IF(node->inputs.count || node->outputs.count != 1 || !*node->outputs.items[0], FARM_INVALID, "a Constant has no input and one output");
+  FAIL_IF(node->inputs.count || node->outputs.count != 1 || !*node->outputs.items[0], FARM_INVALID,
+          "a Constant has no input and one output");
   return import_constant(scope, node, scope_own(scope, node->outputs.items[0]));
 }
 
 static enum farm_status node_import(struct scope *scope, const struct onnx_node *node) {
-  FAIL_IF(scope->import->nodes_left-- <= 0, FARM_UNSUPPORTED, "too many nodes, or too many for what the file holds [rule: limit]");
+  FAIL_IF(scope->import->nodes_left-- <= 0, FARM_UNSUPPORTED,
+          "too many nodes, or too many for what the file holds [rule: limit]");
   FAIL_IF(!node->op_type || !*node->op_type, FARM_INVALID, "no operator is named");
-  FAIL_IF(node->attributes.count > ONNX_MAX_ATTRIBUTES, FARM_UNSUPPORTED, "more than %d attributes [rule: limit]", ONNX_MAX_ATTRIBUTES);
+  FAIL_IF(node->attributes.count > ONNX_MAX_ATTRIBUTES, FARM_UNSUPPORTED, "more than %d attributes [rule: limit]",
+          ONNX_MAX_ATTRIBUTES);
   const struct onnx_function *function = function_find(scope->import, node);
-  if (function) TRY(import_call(scope, function, node));
-  else if (is_constant(node)) TRY(constant_add(scope, node));
-  else TRY(operator_add(scope, node));
+  if (function)
+    TRY(import_call(scope, function, node));
+  else if (is_constant(node))
+    TRY(constant_add(scope, node));
+  else
+    TRY(operator_add(scope, node));
   for (int i = 0; i < node->outputs.count; i++)
     if (*node->outputs.items[i]) TRY(scope_ready(scope, scope_own(scope, node->outputs.items[i])));
   return FARM_OK;

@@ -42,7 +42,9 @@ enum farm_status scope_ready(struct scope *scope, const struct value *value) {
   return FARM_OK;
 }
 
-struct value *scope_own(const struct scope *scope, const char *name) { return map_get(&scope->names, name); }
+struct value *scope_own(const struct scope *scope, const char *name) {
+  return map_get(&scope->names, name);
+}
 
 enum farm_status scope_find(const struct scope *scope, const char *name, struct value **out_value) {
   const struct import *import = scope->import;
@@ -74,6 +76,7 @@ enum farm_status opset_check(const char *domain, int64_t version) {
   if (*domain_plain(domain)) return FARM_OK;
   FAIL_IF(version < 1, FARM_INVALID, "opset version %lld of ai.onnx", (long long)version);
   FAIL_IF(version < ONNX_LEAST_OPSET || version > ONNX_MOST_OPSET, FARM_UNSUPPORTED,
-          "opset %lld of ai.onnx is not supported: %d to %d are [rule: opset]", (long long)version, ONNX_LEAST_OPSET, ONNX_MOST_OPSET);
+          "opset %lld of ai.onnx is not supported: %d to %d are [rule: opset]", (long long)version, ONNX_LEAST_OPSET,
+          ONNX_MOST_OPSET);
   return FARM_OK;
 }

@@ -31,13 +31,13 @@ struct function_call {
 struct scope {
   struct import *import;
   struct scope *parent;
-  struct graph *graph;   // where nodes go
-  struct map names;      // -> struct value *, or &scope_omitted
-  struct map presets;    // a function's outputs -> the caller's values, until declared
+  struct graph *graph; // where nodes go
+  struct map names;    // -> struct value *, or &scope_omitted
+  struct map presets;  // a function's outputs -> the caller's values, until declared
   const onnx_opset_list *opsets;
   const struct function_call *call; // NULL outside functions
-  const char *prefix;    // before the names of values and nodes made here; ""
-  int depth;             // of graphs
+  const char *prefix;               // before the names of values and nodes made here; ""
+  int depth;                        // of graphs
 };
 
 extern struct value scope_omitted; // what the name of a formal input is bound to when the call leaves it out

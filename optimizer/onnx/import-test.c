@@ -1,4 +1,5 @@
-/* The importer on small models: each gives the status and message that its case names, and what comes out is what it should be. */
+/* The importer on small models: each gives the status and message that its case names, and what comes out is what it should be.
+ */
 #include "import.h"
 
 #include "../../base/file.h"
@@ -21,7 +22,8 @@ static const struct import_case *case_named(const char *name) {
 static enum farm_status case_import(const struct import_case *item, struct model **out_model) {
   struct pb_writer writer = {0};
   item->build(&writer);
-  enum farm_status status = writer.failed ? FARM_FAILURE : onnx_import_bytes(writer.data ? writer.data : (uint8_t *)"", writer.length, NULL, out_model);
+  enum farm_status status =
+      writer.failed ? FARM_FAILURE : onnx_import_bytes(writer.data ? writer.data : (uint8_t *)"", writer.length, NULL, out_model);
   pb_writer_free(&writer);
   return status;
 }
@@ -33,7 +35,8 @@ TEST(import_cases_give_their_status_and_message, "") {
     status_set(FARM_OK, "%s", "");
     enum farm_status status = case_import(item, &model);
     CHECK_MESSAGE(status == item->status, "%s: %s: %s", item->name, status_name(status), status_message());
-    CHECK_MESSAGE(status == FARM_OK || strstr(status_message(), item->message), "%s: \"%s\" lacks \"%s\"", item->name, status_message(), item->message);
+    CHECK_MESSAGE(status == FARM_OK || strstr(status_message(), item->message), "%s: \"%s\" lacks \"%s\"", item->name,
+                  status_message(), item->message);
     if (status == FARM_OK) CHECK_MESSAGE(graph_verify(model) == FARM_OK, "%s: %s", item->name, status_message());
     model_free(&model);
   }
@@ -55,8 +58,9 @@ TEST(import_keeps_names_and_symbols, "") {
 }
 
 TEST(import_of_old_files_makes_initializers_constants, "") {
-  case_check_text("old-ir-initializer-as-input", "model ir 3\nsymbol n\ngraph main(%x: f32[n,4]) {\n  const %b: f32[4] = {1, 2, 3, 4}\n"
-                                                 "  %y: f32[n,4] = Add.7@8(%x, %b) name \"add\"\n  return %y\n}\n");
+  case_check_text("old-ir-initializer-as-input",
+                  "model ir 3\nsymbol n\ngraph main(%x: f32[n,4]) {\n  const %b: f32[4] = {1, 2, 3, 4}\n"
+                  "  %y: f32[n,4] = Add.7@8(%x, %b) name \"add\"\n  return %y\n}\n");
 }
 
 /* The names inside are made unique; the main graph's stay. */
@@ -75,18 +79,21 @@ TEST(import_holds_branches_as_graphs, "") {
 }
 
 TEST(import_inlines_functions, "") {
-  case_check_text("functions",
-                  "model ir 8\nsymbol n\ngraph main(%x: f32[n,4]) {\n"
-                  "  %first/t: f32[n,4] = LeakyRelu.16@17(%x) {alpha = 0.5}\n  %h: f32[n,4] = Add.14@17(%first/t, %first/t) name \"first/b\"\n"
-                  "  %second/t: f32[n,4] = LeakyRelu.16@17(%h)\n  %y: f32[n,4] = Add.14@17(%second/t, %second/t) name \"second/b\"\n"
-                  "  return %y\n}\n");
+  case_check_text(
+      "functions",
+      "model ir 8\nsymbol n\ngraph main(%x: f32[n,4]) {\n"
+      "  %first/t: f32[n,4] = LeakyRelu.16@17(%x) {alpha = 0.5}\n  %h: f32[n,4] = Add.14@17(%first/t, %first/t) name "
+      "\"first/b\"\n"
+      "  %second/t: f32[n,4] = LeakyRelu.16@17(%h)\n  %y: f32[n,4] = Add.14@17(%second/t, %second/t) name \"second/b\"\n"
+      "  return %y\n}\n");
 }
 
 TEST(import_puts_identities_where_functions_pass_through, "") {
   struct model *model = NULL;
   REQUIRE_OK(case_import(case_named("function-passing-through"), &model));
   int identities = 0;
-  for (const struct node *node = model->graph->first; node; node = node->next) identities += strcmp(node->row->name, "Identity") == 0;
+  for (const struct node *node = model->graph->first; node; node = node->next)
+    identities += strcmp(node->row->name, "Identity") == 0;
   CHECK(identities == 2);
   CHECK(model->graph->first->input_count == 1); // Clip's left-out minimum is not there
   model_free(&model);

@@ -24,7 +24,8 @@ static void files_close(void *opaque) {
 static enum farm_status versions_check(const struct onnx_model *onnx) {
   FAIL_IF(onnx->ir_version < 1, FARM_INVALID, "no IR version: not an ONNX model");
   FAIL_IF(onnx->ir_version < ONNX_LEAST_IR || onnx->ir_version > ONNX_MOST_IR, FARM_UNSUPPORTED,
-          "IR version %lld is not supported: %d to %d are [rule: ir-version]", (long long)onnx->ir_version, ONNX_LEAST_IR, ONNX_MOST_IR);
+          "IR version %lld is not supported: %d to %d are [rule: ir-version]", (long long)onnx->ir_version, ONNX_LEAST_IR,
+          ONNX_MOST_IR);
   FAIL_IF(!onnx->graph, FARM_INVALID, "no graph");
   FAIL_IF(!onnx->opsets.count, FARM_INVALID, "no opset is imported");
   FAIL_IF(onnx->opsets.count > ONNX_MAX_OPSETS, FARM_UNSUPPORTED, "more than %d opsets [rule: limit]", ONNX_MAX_OPSETS);
@@ -32,8 +33,8 @@ static enum farm_status versions_check(const struct onnx_model *onnx) {
     TRY(opset_check(onnx->opsets.items[i].domain, onnx->opsets.items[i].version));
     for (int j = 0; j < i; j++) {
       bool same = strcmp(domain_plain(onnx->opsets.items[i].domain), domain_plain(onnx->opsets.items[j].domain)) == 0;
-      FAIL_IF(same && onnx->opsets.items[i].version != onnx->opsets.items[j].version, FARM_INVALID, "domain %.100s is imported twice",
-              domain_shown(onnx->opsets.items[i].domain));
+      FAIL_IF(same && onnx->opsets.items[i].version != onnx->opsets.items[j].version, FARM_INVALID,
+              "domain %.100s is imported twice", domain_shown(onnx->opsets.items[i].domain));
     }
   }
   return FARM_OK;
@@ -45,14 +46,16 @@ static int64_t node_limit(const struct onnx_model *onnx) {
   return grown < ONNX_MAX_NODES ? grown : ONNX_MAX_NODES;
 }
 
-static enum farm_status onnx_to_model(struct pb_slice bytes, struct arena *scratch, struct external_data *external, struct model *model) {
+static enum farm_status onnx_to_model(struct pb_slice bytes, struct arena *scratch, struct external_data *external,
+                                      struct model *model) {
   struct onnx_model onnx = {0};
   TRY(onnx_model_decode(bytes, scratch, &onnx));
   TRY(versions_check(&onnx));
   model->ir_version = (int)onnx.ir_version;
   struct import import = {.model = model, .onnx = &onnx, .external = external, .nodes_left = node_limit(&onnx)};
   struct scope scope = {.import = &import, .graph = model->graph, .opsets = &onnx.opsets, .prefix = ""};
-  if (onnx.graph->name && *onnx.graph->name) model->graph->name = arena_string(&model->arena, onnx.graph->name, strlen(onnx.graph->name));
+  if (onnx.graph->name && *onnx.graph->name)
+    model->graph->name = arena_string(&model->arena, onnx.graph->name, strlen(onnx.graph->name));
   enum farm_status status = model->graph->name ? import_functions(&import) : FARM_NO_MEMORY;
   if (status == FARM_OK) status = import_graph(&scope, onnx.graph);
   scope_free(&scope);
@@ -67,7 +70,8 @@ static size_t memory_limit(size_t length) {
   return length > (SIZE_MAX / 2 - base) / 64 ? SIZE_MAX / 2 : base + length * 64;
 }
 
-static enum farm_status files_import(struct import_files *files, struct pb_slice bytes, const char *path, struct model **out_model) {
+static enum farm_status files_import(struct import_files *files, struct pb_slice bytes, const char *path,
+                                     struct model **out_model) {
   struct model *model = NULL;
   enum farm_status status = model_create(path, &model);
   if (status != FARM_OK) {
@@ -82,8 +86,10 @@ static enum farm_status files_import(struct import_files *files, struct pb_slice
   if (status == FARM_OK) status = graph_infer(model);
   arena_free(&scratch);
   model->arena.limit_bytes = 0;
-  if (status == FARM_OK) *out_model = model;
-  else model_free(&model);
+  if (status == FARM_OK)
+    *out_model = model;
+  else
+    model_free(&model);
   return status;
 }
 
@@ -91,8 +97,10 @@ static enum farm_status files_create(const char *folder_or_null, struct import_f
   struct import_files *files = calloc(1, sizeof *files);
   FAIL_IF(!files, FARM_NO_MEMORY, "out of memory");
   enum farm_status status = external_data_create(folder_or_null, &files->external);
-  if (status == FARM_OK) *out_files = files;
-  else free(files);
+  if (status == FARM_OK)
+    *out_files = files;
+  else
+    free(files);
   return status;
 }
 

@@ -22,8 +22,13 @@
 
 enum { ONNX_LEAST_IR = 3, ONNX_MOST_IR = 13, ONNX_LEAST_OPSET = 7, ONNX_MOST_OPSET = 22 };
 /* Nodes after inlining: at most ONNX_MAX_NODES, and at most 64 per message of the file and ONNX_LEAST_NODE_LIMIT more. */
-enum { ONNX_MAX_NODES = 1 << 20, ONNX_LEAST_NODE_LIMIT = 4096, ONNX_MAX_FUNCTION_DEPTH = 32, ONNX_MAX_ATTRIBUTES = 1024,
-       ONNX_MAX_OPSETS = 256 };
+enum {
+  ONNX_MAX_NODES = 1 << 20,
+  ONNX_LEAST_NODE_LIMIT = 4096,
+  ONNX_MAX_FUNCTION_DEPTH = 32,
+  ONNX_MAX_ATTRIBUTES = 1024,
+  ONNX_MAX_OPSETS = 256
+};
 
 enum farm_status onnx_import(const char *path, struct model **out_model);
 /* The bytes are copied. External data is looked for beneath `folder_or_null`, refused without one. */

@@ -1,4 +1,5 @@
-/* Any bytes as an ONNX model: imported, printed, read back, verified, run on small zero inputs; or refused. Never a crash, leak or hang. */
+/* Any bytes as an ONNX model: imported, printed, read back, verified, run on small zero inputs; or refused. Never a crash, leak
+ * or hang. */
 #include "import.h"
 
 #include "../../base/strbuf.h"

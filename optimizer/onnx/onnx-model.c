@@ -1,12 +1,16 @@
 /* The tables that tell pb_decode where each field of onnx.proto goes. See onnx-model.h. */
 #include "onnx-model.h"
 
-#define ONE(number, kind, type, member) {number, kind, false, offsetof(struct type, member), #member, NULL}
-#define MANY(number, kind, type, member) {number, kind, true, offsetof(struct type, member), #member, NULL}
-#define SUB(number, type, member, sub) {number, PB_MESSAGE, false, offsetof(struct type, member), #member, &sub##_schema}
-#define SUBS(number, type, member, sub) {number, PB_MESSAGE, true, offsetof(struct type, member), #member, &sub##_schema}
-#define SCHEMA_OF(type, text, source)                                                                        \
-  static const struct pb_schema type##_schema = {text, sizeof(struct type), type##_rules,                    \
+#define ONE(number, kind, type, member)                                                                                          \
+  { number, kind, false, offsetof(struct type, member), #member, NULL }
+#define MANY(number, kind, type, member)                                                                                         \
+  { number, kind, true, offsetof(struct type, member), #member, NULL }
+#define SUB(number, type, member, sub)                                                                                           \
+  { number, PB_MESSAGE, false, offsetof(struct type, member), #member, &sub##_schema }
+#define SUBS(number, type, member, sub)                                                                                          \
+  { number, PB_MESSAGE, true, offsetof(struct type, member), #member, &sub##_schema }
+#define SCHEMA_OF(type, text, source)                                                                                            \
+  static const struct pb_schema type##_schema = {text, sizeof(struct type), type##_rules,                                        \
                                                  sizeof type##_rules / sizeof *type##_rules, source};
 #define SCHEMA(type, text) SCHEMA_OF(type, text, 0)
 
@@ -17,9 +21,8 @@ static const struct pb_rule onnx_entry_rules[] = {
 SCHEMA(onnx_entry, "StringStringEntryProto")
 
 static const struct pb_rule onnx_tensor_rules[] = {
-    MANY(1, PB_I64, onnx_tensor, dims),       ONE(2, PB_I64, onnx_tensor, data_type),
-    ONE(8, PB_TEXT, onnx_tensor, name),       ONE(9, PB_SLICE, onnx_tensor, raw_data),
-    SUBS(13, onnx_tensor, external, onnx_entry), ONE(14, PB_I64, onnx_tensor, location),
+    MANY(1, PB_I64, onnx_tensor, dims),      ONE(2, PB_I64, onnx_tensor, data_type),      ONE(8, PB_TEXT, onnx_tensor, name),
+    ONE(9, PB_SLICE, onnx_tensor, raw_data), SUBS(13, onnx_tensor, external, onnx_entry), ONE(14, PB_I64, onnx_tensor, location),
 };
 SCHEMA_OF(onnx_tensor, "TensorProto", offsetof(struct onnx_tensor, source))
 
@@ -56,19 +59,18 @@ SCHEMA(onnx_value_info, "ValueInfoProto")
 
 static const struct pb_schema onnx_graph_schema; // attributes hold graphs, graphs hold attributes
 static const struct pb_rule onnx_attribute_rules[] = {
-    ONE(1, PB_TEXT, onnx_attribute, name),     ONE(2, PB_F32, onnx_attribute, f),
-    ONE(3, PB_I64, onnx_attribute, i),         ONE(4, PB_SLICE, onnx_attribute, s),
+    ONE(1, PB_TEXT, onnx_attribute, name),       ONE(2, PB_F32, onnx_attribute, f),
+    ONE(3, PB_I64, onnx_attribute, i),           ONE(4, PB_SLICE, onnx_attribute, s),
     SUB(5, onnx_attribute, tensor, onnx_tensor), SUB(6, onnx_attribute, graph, onnx_graph),
-    MANY(7, PB_F32, onnx_attribute, floats),   MANY(8, PB_I64, onnx_attribute, ints),
-    MANY(9, PB_SLICE, onnx_attribute, strings), ONE(20, PB_I64, onnx_attribute, type),
-    ONE(21, PB_TEXT, onnx_attribute, ref_name), SUB(22, onnx_attribute, sparse, onnx_sparse_tensor),
+    MANY(7, PB_F32, onnx_attribute, floats),     MANY(8, PB_I64, onnx_attribute, ints),
+    MANY(9, PB_SLICE, onnx_attribute, strings),  ONE(20, PB_I64, onnx_attribute, type),
+    ONE(21, PB_TEXT, onnx_attribute, ref_name),  SUB(22, onnx_attribute, sparse, onnx_sparse_tensor),
 };
 SCHEMA(onnx_attribute, "AttributeProto")
 
 static const struct pb_rule onnx_node_rules[] = {
-    MANY(1, PB_TEXT, onnx_node, inputs),  MANY(2, PB_TEXT, onnx_node, outputs),
-    ONE(3, PB_TEXT, onnx_node, name),     ONE(4, PB_TEXT, onnx_node, op_type),
-    SUBS(5, onnx_node, attributes, onnx_attribute), ONE(7, PB_TEXT, onnx_node, domain),
+    MANY(1, PB_TEXT, onnx_node, inputs),  MANY(2, PB_TEXT, onnx_node, outputs),           ONE(3, PB_TEXT, onnx_node, name),
+    ONE(4, PB_TEXT, onnx_node, op_type),  SUBS(5, onnx_node, attributes, onnx_attribute), ONE(7, PB_TEXT, onnx_node, domain),
     ONE(8, PB_TEXT, onnx_node, overload),
 };
 SCHEMA(onnx_node, "NodeProto")
@@ -91,10 +93,10 @@ static const struct pb_rule onnx_opset_rules[] = {
 SCHEMA(onnx_opset, "OperatorSetIdProto")
 
 static const struct pb_rule onnx_function_rules[] = {
-    ONE(1, PB_TEXT, onnx_function, name),        MANY(4, PB_TEXT, onnx_function, inputs),
-    MANY(5, PB_TEXT, onnx_function, outputs),    MANY(6, PB_TEXT, onnx_function, attributes),
-    SUBS(7, onnx_function, nodes, onnx_node),    SUBS(9, onnx_function, opsets, onnx_opset),
-    ONE(10, PB_TEXT, onnx_function, domain),     SUBS(11, onnx_function, attribute_defaults, onnx_attribute),
+    ONE(1, PB_TEXT, onnx_function, name),      MANY(4, PB_TEXT, onnx_function, inputs),
+    MANY(5, PB_TEXT, onnx_function, outputs),  MANY(6, PB_TEXT, onnx_function, attributes),
+    SUBS(7, onnx_function, nodes, onnx_node),  SUBS(9, onnx_function, opsets, onnx_opset),
+    ONE(10, PB_TEXT, onnx_function, domain),   SUBS(11, onnx_function, attribute_defaults, onnx_attribute),
     ONE(13, PB_TEXT, onnx_function, overload),
 };
 SCHEMA(onnx_function, "FunctionProto")

@@ -8,12 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRODUCER = 2, GRAPH = 7, OPSET = 8, FUNCTION = 25 };                         // ModelProto
-enum { GRAPH_NODE = 1, GRAPH_NAME = 2, INITIALIZER = 5 };                           // GraphProto
+enum { PRODUCER = 2, GRAPH = 7, OPSET = 8, FUNCTION = 25 };                           // ModelProto
+enum { GRAPH_NODE = 1, GRAPH_NAME = 2, INITIALIZER = 5 };                             // GraphProto
 enum { NODE_INPUT = 1, NODE_OUTPUT, NODE_NAME, OP_TYPE, ATTRIBUTE, NODE_DOMAIN = 7 }; // NodeProto
-enum { DIMS = 1, DATA_TYPE, TENSOR_NAME = 8, RAW_DATA, EXTERNAL = 13, LOCATION };   // TensorProto
-enum { FUNCTION_NAME = 1, FUNCTION_INPUT = 4, FUNCTION_OUTPUT, FUNCTION_ATTRIBUTE, FUNCTION_NODE, FUNCTION_OPSET = 9, FUNCTION_DOMAIN };
-enum { ATTR_TYPE_FIELD = 20, REF_NAME = 21 };                                       // AttributeProto
+enum { DIMS = 1, DATA_TYPE, TENSOR_NAME = 8, RAW_DATA, EXTERNAL = 13, LOCATION };     // TensorProto
+enum {
+  FUNCTION_NAME = 1,
+  FUNCTION_INPUT = 4,
+  FUNCTION_OUTPUT,
+  FUNCTION_ATTRIBUTE,
+  FUNCTION_NODE,
+  FUNCTION_OPSET = 9,
+  FUNCTION_DOMAIN
+};
+enum { ATTR_TYPE_FIELD = 20, REF_NAME = 21 }; // AttributeProto
 
 /* Each word of `words` as a text field; "_" as an empty one. */
 static void words_put(struct pb_writer *writer, uint32_t number, const char *words) {
@@ -53,8 +61,10 @@ static void dim_put(struct pb_writer *writer, const char *text, size_t length) {
   pb_begin(writer, 1);
   char *end;
   long long value = strtoll(text, &end, 10);
-  if (end == text + length) pb_put_i64(writer, 1, value);
-  else if (length != 1 || *text != '?') pb_put_bytes(writer, 2, text, length);
+  if (end == text + length)
+    pb_put_i64(writer, 1, value);
+  else if (length != 1 || *text != '?')
+    pb_put_bytes(writer, 2, text, length);
   pb_end(writer);
 }
 
@@ -97,7 +107,8 @@ void onnx_initializer_put(struct pb_writer *writer, const char *name, const stru
   pb_end(writer);
 }
 
-void onnx_initializer_stream(struct pb_writer *writer, const char *name, const struct tensor *type, pb_fill_fn fill, void *context) {
+void onnx_initializer_stream(struct pb_writer *writer, const char *name, const struct tensor *type, pb_fill_fn fill,
+                             void *context) {
   pb_begin(writer, INITIALIZER);
   tensor_head(writer, name, type);
   if (!writer->failed) pb_put_stream(writer, RAW_DATA, tensor_bytes(type), fill, context);

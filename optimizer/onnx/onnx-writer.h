@@ -30,7 +30,8 @@ void onnx_value_put(struct pb_writer *writer, enum onnx_value_role role, const c
 /* Initializers, as raw_data. A described tensor with elements must have data. */
 void onnx_initializer_put(struct pb_writer *writer, const char *name, const struct tensor *tensor);
 /* `fill` makes the little-endian bytes while the file is written. */
-void onnx_initializer_stream(struct pb_writer *writer, const char *name, const struct tensor *type, pb_fill_fn fill, void *context);
+void onnx_initializer_stream(struct pb_writer *writer, const char *name, const struct tensor *type, pb_fill_fn fill,
+                             void *context);
 void onnx_initializer_external(struct pb_writer *writer, const char *name, const struct tensor *type, const char *location,
                                uint64_t offset, uint64_t length);
 
@@ -46,7 +47,7 @@ void onnx_attr_string(struct pb_writer *writer, const char *name, const char *va
 void onnx_attr_ints(struct pb_writer *writer, const char *name, const int64_t *values, size_t count);
 void onnx_attr_floats(struct pb_writer *writer, const char *name, const float *values, size_t count);
 void onnx_attr_tensor(struct pb_writer *writer, const char *name, const struct tensor *value);
-void onnx_attr_ref(struct pb_writer *writer, const char *name, int type, const char *ref); // in a function's body
+void onnx_attr_ref(struct pb_writer *writer, const char *name, int type, const char *ref);      // in a function's body
 void onnx_attr_graph_begin(struct pb_writer *writer, const char *name, const char *graph_name); // then as in a graph
 void onnx_attr_graph_end(struct pb_writer *writer);
 

@@ -51,11 +51,20 @@ enum farm_status pb_next(struct pb_reader *reader, struct pb_field *out_field) {
   FAIL_IF(tag > UINT32_MAX || tag >> 3 == 0, FARM_INVALID, "a tag has no valid field number");
   struct pb_field field = {.number = (uint32_t)(tag >> 3), .wire = (enum pb_wire)(tag & 7)};
   switch (tag & 7) {
-  case PB_VARINT: TRY(pb_varint(reader, &field.value)); break;
-  case PB_FIXED64: TRY(pb_fixed(reader, 8, &field.value)); break;
-  case PB_FIXED32: TRY(pb_fixed(reader, 4, &field.value)); break;
-  case PB_BYTES: TRY(slice_read(reader, &field.bytes)); break;
-  default: return status_set(FARM_INVALID, "field %u has wire type %u (groups are not read)", field.number, (unsigned)(tag & 7));
+  case PB_VARINT:
+    TRY(pb_varint(reader, &field.value));
+    break;
+  case PB_FIXED64:
+    TRY(pb_fixed(reader, 8, &field.value));
+    break;
+  case PB_FIXED32:
+    TRY(pb_fixed(reader, 4, &field.value));
+    break;
+  case PB_BYTES:
+    TRY(slice_read(reader, &field.bytes));
+    break;
+  default:
+    return status_set(FARM_INVALID, "field %u has wire type %u (groups are not read)", field.number, (unsigned)(tag & 7));
   }
   *out_field = field;
   return FARM_OK;

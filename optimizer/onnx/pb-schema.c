@@ -37,7 +37,8 @@ static enum farm_status list_extend(struct arena *arena, void *where, size_t mor
 }
 
 static enum farm_status text_store(struct pb_decoder *decoder, struct pb_slice bytes, const char **out_text) {
-  FAIL_IF(bytes.length > decoder->text_bytes, FARM_INVALID, "a text of %zu bytes (at most %zu)", bytes.length, decoder->text_bytes);
+  FAIL_IF(bytes.length > decoder->text_bytes, FARM_INVALID, "a text of %zu bytes (at most %zu)", bytes.length,
+          decoder->text_bytes);
   FAIL_IF(memchr(bytes.data, 0, bytes.length), FARM_INVALID, "a text holds a zero byte");
   *out_text = arena_string(decoder->arena, (const char *)bytes.data, bytes.length);
   return *out_text ? FARM_OK : FARM_NO_MEMORY;
@@ -59,14 +60,16 @@ static enum farm_status message_store(struct pb_decoder *decoder, const struct p
 }
 
 static size_t scalar_bytes(enum pb_kind kind) {
-  static const size_t bytes[] = {[PB_I64] = sizeof(int64_t), [PB_F32] = sizeof(float),
-                                 [PB_TEXT] = sizeof(char *), [PB_SLICE] = sizeof(struct pb_slice)};
+  static const size_t bytes[] = {
+      [PB_I64] = sizeof(int64_t), [PB_F32] = sizeof(float), [PB_TEXT] = sizeof(char *), [PB_SLICE] = sizeof(struct pb_slice)};
   return bytes[kind];
 }
 
 static void number_store(enum pb_kind kind, uint64_t bits, void *at) {
-  if (kind == PB_I64) memcpy(at, &(int64_t){(int64_t)bits}, sizeof(int64_t));
-  else memcpy(at, &(float){pb_float(bits)}, sizeof(float));
+  if (kind == PB_I64)
+    memcpy(at, &(int64_t){(int64_t)bits}, sizeof(int64_t));
+  else
+    memcpy(at, &(float){pb_float(bits)}, sizeof(float));
 }
 
 static enum farm_status packed_store(struct pb_decoder *decoder, const struct pb_rule *rule, struct pb_slice bytes, void *at) {
@@ -86,7 +89,8 @@ static enum farm_status packed_store(struct pb_decoder *decoder, const struct pb
 
 static enum pb_wire wire_of(enum pb_kind kind) { return kind == PB_I64 ? PB_VARINT : kind == PB_F32 ? PB_FIXED32 : PB_BYTES; }
 
-static enum farm_status field_store(struct pb_decoder *decoder, const struct pb_rule *rule, const struct pb_field *field, void *at) {
+static enum farm_status field_store(struct pb_decoder *decoder, const struct pb_rule *rule, const struct pb_field *field,
+                                    void *at) {
   bool number = rule->kind == PB_I64 || rule->kind == PB_F32;
   if (number && rule->repeated && field->wire == PB_BYTES) return packed_store(decoder, rule, field->bytes, at);
   FAIL_IF(field->wire != wire_of(rule->kind), FARM_INVALID, "field %u has wire type %d", field->number, (int)field->wire);
@@ -110,7 +114,8 @@ static const struct pb_rule *rule_find(const struct pb_schema *schema, uint32_t 
   return NULL;
 }
 
-static enum farm_status fields_decode(struct pb_decoder *decoder, const struct pb_schema *schema, struct pb_slice slice, char *object) {
+static enum farm_status fields_decode(struct pb_decoder *decoder, const struct pb_schema *schema, struct pb_slice slice,
+                                      char *object) {
   uint32_t *present = (uint32_t *)object;
   struct pb_reader reader = pb_reader_of(slice);
   while (!pb_finished(&reader)) {
@@ -119,7 +124,8 @@ static enum farm_status fields_decode(struct pb_decoder *decoder, const struct p
     if (field.number < 32) *present |= UINT32_C(1) << field.number;
     const struct pb_rule *rule = rule_find(schema, field.number);
     enum farm_status status = rule ? field_store(decoder, rule, &field, object + rule->offset) : FARM_OK;
-    if (status != FARM_OK) return decoder->places_named++ < PLACES_NAMED ? status_prefix(status, "%s.%s", schema->name, rule->name) : status;
+    if (status != FARM_OK)
+      return decoder->places_named++ < PLACES_NAMED ? status_prefix(status, "%s.%s", schema->name, rule->name) : status;
   }
   return FARM_OK;
 }

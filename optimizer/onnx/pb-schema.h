@@ -23,10 +23,10 @@ enum pb_kind {
 };
 
 /* A repeated member; every PB_LIST has this layout. */
-#define PB_LIST(type)                                                                                        \
-  struct {                                                                                                   \
-    type *items;                                                                                             \
-    int count, capacity;                                                                                     \
+#define PB_LIST(type)                                                                                                            \
+  struct {                                                                                                                       \
+    type *items;                                                                                                                 \
+    int count, capacity;                                                                                                         \
   }
 
 struct pb_schema;
@@ -55,7 +55,8 @@ struct pb_decoder {
   int places_named;      // fields put before the error's message so far
 };
 
-/* Merges the message into `object` (zeroed before the first). The message of an error names the innermost fields on the way to it. */
+/* Merges the message into `object` (zeroed before the first). The message of an error names the innermost fields on the way to
+ * it. */
 enum farm_status pb_decode(struct pb_decoder *decoder, const struct pb_schema *schema, struct pb_slice slice, void *object);
 
 #endif

@@ -25,7 +25,8 @@ static size_t varint_encode(uint64_t value, uint8_t out[VARINT_BYTES]) {
 static bool room(struct pb_writer *writer, size_t more) {
   if (!writer->failed && more <= SIZE_MAX / 2 - writer->length)
     writer->failed = array_reserve(&writer->data, &writer->capacity, writer->length + more) != FARM_OK;
-  else writer->failed = true;
+  else
+    writer->failed = true;
   return !writer->failed;
 }
 
@@ -89,7 +90,9 @@ void pb_put_bytes(struct pb_writer *writer, uint32_t number, const void *data, s
   pb_put_raw(writer, data, length);
 }
 
-void pb_put_text(struct pb_writer *writer, uint32_t number, const char *text) { pb_put_bytes(writer, number, text, strlen(text)); }
+void pb_put_text(struct pb_writer *writer, uint32_t number, const char *text) {
+  pb_put_bytes(writer, number, text, strlen(text));
+}
 
 void pb_put_packed_i64(struct pb_writer *writer, uint32_t number, const int64_t *values, size_t count) {
   pb_begin(writer, number);

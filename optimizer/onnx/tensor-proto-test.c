@@ -27,11 +27,19 @@ static void head(struct pb_writer *writer, enum dtype dtype, int64_t count) {
 
 static uint32_t field_of(enum dtype dtype) {
   switch (dtype) {
-  case DTYPE_F32: case DTYPE_C64: return FLOAT_FIELD;
-  case DTYPE_F64: case DTYPE_C128: return DOUBLE_FIELD;
-  case DTYPE_I64: return INT64_FIELD;
-  case DTYPE_U32: case DTYPE_U64: return UINT64_FIELD;
-  default: return INT32_FIELD;
+  case DTYPE_F32:
+  case DTYPE_C64:
+    return FLOAT_FIELD;
+  case DTYPE_F64:
+  case DTYPE_C128:
+    return DOUBLE_FIELD;
+  case DTYPE_I64:
+    return INT64_FIELD;
+  case DTYPE_U32:
+  case DTYPE_U64:
+    return UINT64_FIELD;
+  default:
+    return INT32_FIELD;
   }
 }
 
@@ -55,7 +63,8 @@ static void typed_put(struct pb_writer *writer, enum dtype dtype, const uint8_t 
   for (size_t i = 0; i < bytes / width; i++) {
     values[i] = entry_bits(dtype, raw, width, i);
     if (packed) continue;
-    if (!fixed) pb_put_i64(writer, field, values[i]);
+    if (!fixed)
+      pb_put_i64(writer, field, values[i]);
     else {
       uint8_t tag = (uint8_t)(field << 3 | (width == 4 ? PB_FIXED32 : PB_FIXED64));
       pb_put_raw(writer, &tag, 1);
@@ -77,8 +86,10 @@ TEST(tensors_of_every_type_and_encoding, "") {
       struct pb_writer writer = {0};
       struct tensor tensor;
       head(&writer, dtype, 7);
-      if (form == 0) pb_put_bytes(&writer, 9, raw, bytes);
-      else typed_put(&writer, dtype, raw, bytes, form == 1);
+      if (form == 0)
+        pb_put_bytes(&writer, 9, raw, bytes);
+      else
+        typed_put(&writer, dtype, raw, bytes, form == 1);
       enum farm_status status = load(&writer, &arena, &tensor);
       CHECK_MESSAGE(status == FARM_OK, "%s form %d: %s", dtype_name(dtype), form, status_message());
       if (status == FARM_OK) CHECK_MESSAGE(memcmp(tensor.data, raw, bytes) == 0, "%s form %d", dtype_name(dtype), form);
@@ -120,11 +131,16 @@ TEST(tensors_that_are_refused, "") {
     size_t length;
     enum farm_status status;
   } cases[] = {
-      {"strings", DTYPE_STRING, 1, 0, 6, 3, FARM_UNSUPPORTED}, {"type 0", 0, 1, 0, 9, 4, FARM_INVALID},
-      {"type -1", -1, 1, 0, 9, 4, FARM_INVALID},               {"type 2^40", (int64_t)1 << 40, 1, 0, 9, 4, FARM_INVALID},
-      {"segment", DTYPE_F32, 0, 0, 3, 0, FARM_INVALID},        {"location 2", DTYPE_F32, 0, 2, 0, 0, FARM_INVALID},
-      {"more raw", DTYPE_U8, 3, 0, 9, 4, FARM_INVALID},        {"less raw", DTYPE_U8, 5, 0, 9, 4, FARM_INVALID},
-      {"nibbles", DTYPE_I4, 9, 0, 9, 4, FARM_INVALID},         {"packed floats", DTYPE_F32, 1, 0, FLOAT_FIELD, 3, FARM_INVALID},
+      {"strings", DTYPE_STRING, 1, 0, 6, 3, FARM_UNSUPPORTED},
+      {"type 0", 0, 1, 0, 9, 4, FARM_INVALID},
+      {"type -1", -1, 1, 0, 9, 4, FARM_INVALID},
+      {"type 2^40", (int64_t)1 << 40, 1, 0, 9, 4, FARM_INVALID},
+      {"segment", DTYPE_F32, 0, 0, 3, 0, FARM_INVALID},
+      {"location 2", DTYPE_F32, 0, 2, 0, 0, FARM_INVALID},
+      {"more raw", DTYPE_U8, 3, 0, 9, 4, FARM_INVALID},
+      {"less raw", DTYPE_U8, 5, 0, 9, 4, FARM_INVALID},
+      {"nibbles", DTYPE_I4, 9, 0, 9, 4, FARM_INVALID},
+      {"packed floats", DTYPE_F32, 1, 0, FLOAT_FIELD, 3, FARM_INVALID},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct arena arena = {0};

@@ -17,13 +17,19 @@ struct typed_form {
 static struct typed_form form_of(enum dtype dtype) {
   switch (dtype) {
   case DTYPE_F32:
-  case DTYPE_C64: return (struct typed_form){FLOAT_DATA, 4};
+  case DTYPE_C64:
+    return (struct typed_form){FLOAT_DATA, 4};
   case DTYPE_F64:
-  case DTYPE_C128: return (struct typed_form){DOUBLE_DATA, 8};
-  case DTYPE_I64: return (struct typed_form){INT64_DATA, 8};
-  case DTYPE_U64: return (struct typed_form){UINT64_DATA, 8};
-  case DTYPE_U32: return (struct typed_form){UINT64_DATA, 4};
-  default: return (struct typed_form){INT32_DATA, dtype_bits(dtype) < 8 ? 1 : (size_t)dtype_bits(dtype) / 8};
+  case DTYPE_C128:
+    return (struct typed_form){DOUBLE_DATA, 8};
+  case DTYPE_I64:
+    return (struct typed_form){INT64_DATA, 8};
+  case DTYPE_U64:
+    return (struct typed_form){UINT64_DATA, 8};
+  case DTYPE_U32:
+    return (struct typed_form){UINT64_DATA, 4};
+  default:
+    return (struct typed_form){INT32_DATA, dtype_bits(dtype) < 8 ? 1 : (size_t)dtype_bits(dtype) / 8};
   }
 }
 
@@ -69,8 +75,8 @@ static enum farm_status raw_take(struct tensor *tensor, const uint8_t *data, siz
 
 struct typed_walk {
   struct typed_form form;
-  size_t count;  // entries met
-  uint8_t *out;  // NULL: only count
+  size_t count; // entries met
+  uint8_t *out; // NULL: only count
 };
 
 static enum farm_status entry_take(struct typed_walk *walk, uint64_t bits) {

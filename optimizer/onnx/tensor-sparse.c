@@ -18,8 +18,10 @@ static enum farm_status dense_type(const struct onnx_sparse_tensor *proto, enum 
 
 static enum farm_status parts_check(const struct tensor *values, const struct tensor *indices, const struct tensor *dense) {
   FAIL_IF(values->rank != 1, FARM_INVALID, "values have rank %d", values->rank);
-  FAIL_IF(dtype_bits(values->dtype) % 8, FARM_UNSUPPORTED, "sparse %s is not supported [rule: sparse]", dtype_name(values->dtype));
-  FAIL_IF(indices->dtype != DTYPE_I64 || indices->rank < 1 || indices->rank > 2, FARM_INVALID, "indices must be int64 of rank 1 or 2");
+  FAIL_IF(dtype_bits(values->dtype) % 8, FARM_UNSUPPORTED, "sparse %s is not supported [rule: sparse]",
+          dtype_name(values->dtype));
+  FAIL_IF(indices->dtype != DTYPE_I64 || indices->rank < 1 || indices->rank > 2, FARM_INVALID,
+          "indices must be int64 of rank 1 or 2");
   FAIL_IF(indices->dims[0] != values->dims[0], FARM_INVALID, "%lld indices for %lld values", (long long)indices->dims[0],
           (long long)values->dims[0]);
   FAIL_IF(indices->rank == 2 && indices->dims[1] != dense->rank, FARM_INVALID, "indices of %lld dimensions in a rank of %d",
@@ -32,7 +34,8 @@ static enum farm_status index_of(const struct tensor *indices, const struct tens
   const int64_t *at = (const int64_t *)indices->data + (indices->rank == 2 ? k * dense->rank : k);
   int64_t index = indices->rank == 2 ? 0 : *at;
   for (int i = 0; indices->rank == 2 && i < dense->rank; i++) {
-    FAIL_IF(at[i] < 0 || at[i] >= dense->dims[i], FARM_INVALID, "index %lld of value %lld is out of range", (long long)at[i], (long long)k);
+    FAIL_IF(at[i] < 0 || at[i] >= dense->dims[i], FARM_INVALID, "index %lld of value %lld is out of range", (long long)at[i],
+            (long long)k);
     index = index * dense->dims[i] + at[i];
   }
   FAIL_IF(index < 0 || index >= tensor_elems(dense), FARM_INVALID, "the index of value %lld is out of range", (long long)k);
