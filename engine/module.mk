@@ -7,3 +7,17 @@ engine-link_DIR := engine/link
 engine-link_DEPS := engine-format optimizer kernels operators problem base
 engine-build_DIR := engine/build
 engine-build_DEPS := engine-link engine-format optimizer wire kernels operators problem base
+
+# The runtime as a library: nothing but the runtime's folders, and of their symbols only farm_*.
+runtime_archives := $(foreach m,engine-run engine-format kernels operators problem base,$(BUILD)/lib/$(m).a)
+
+$(BUILD)/libtunefarm.so: $(runtime_archives)
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtunefarm.so.0 -Wl,-z,defs -o $@ \
+	  -Wl,--whole-archive $(BUILD)/lib/engine-run.a -Wl,--no-whole-archive -Wl,--start-group $(filter-out %engine-run.a,$^) -Wl,--end-group -lsodium -lm
+
+# One object, hidden symbols made local, so that a program may have an arena_alloc of its own.
+$(BUILD)/libtunefarm.a: $(runtime_archives)
+	$(LD) -r -o $(BUILD)/tunefarm-runtime.o --whole-archive $(BUILD)/lib/engine-run.a --no-whole-archive --start-group $(filter-out %engine-run.a,$^) --end-group
+	objcopy --localize-hidden $(BUILD)/tunefarm-runtime.o
+	@rm -f $@
+	$(AR) rcs $@ $(BUILD)/tunefarm-runtime.o

@@ -75,12 +75,14 @@ typedef struct {
   int32_t threads, section, section_count, measured;
   uint64_t arena_bytes, lower_bound_bytes, weight_bytes;
   char digest[65]; // of the engine file's content, hex
+  int32_t other_class, other_threads; // nonzero: made for another device of this kind, for another number of threads
 } farm_engine_info_t;
 
 /* Load. options may be NULL. FARM_MISMATCH: no section fits this machine, or made by an incompatible version. */
 FARM_API enum farm_status farm_engine_load(const char *path, const farm_engine_options_t *options, farm_engine_t **out_engine);
 FARM_API enum farm_status farm_engine_load_bytes(const void *data, size_t bytes, const farm_engine_options_t *options,
-                                                 farm_engine_t **out_engine); // copies nothing: data must outlive the engine
+                                                 farm_engine_t **out_engine); // copies nothing: data must outlive the engine,
+                                                                              // and be 64-byte aligned (FARM_USAGE)
 FARM_API void farm_engine_free(farm_engine_t *engine); // after its contexts
 FARM_API enum farm_status farm_engine_info(const farm_engine_t *engine, farm_engine_info_t *out_info);
 

@@ -46,7 +46,7 @@ extern "C" {
 #endif
 
 /* A short English text for a code; never NULL, also for a number that is no code. */
-const char *farm_status_text(enum farm_status status);
+__attribute__((visibility("default"))) const char *farm_status_text(enum farm_status status);
 
 #ifdef __cplusplus
 }
