@@ -113,6 +113,9 @@ static void arity_broken(struct model *model) { model->graph->first->input_count
 static void input_broken(struct model *model) { model->graph->first->inputs[0] = NULL; }
 static void scope_broken(struct model *model) { model->graph->outputs[0] = named(model, "t"); }
 static void name_broken(struct model *model) { named(model, "h")->name = "x"; }
+static void inputs_broken(struct model *model) {
+  graph_inputs_set(model->graph, (struct value *[]){named(model, "x"), named(model, "x"), named(model, "c")}, 3);
+}
 static void twice_broken(struct model *model) {
   struct node *node = named(model, "y")->producer;
   node->outputs[0] = named(model, "h");
@@ -137,6 +140,7 @@ TEST(verify_catches_what_is_broken, "") {
   broken(input_broken, "input 0 is needed");
   broken(scope_broken, "used outside its graph");
   broken(name_broken, "not the one of that name");
+  broken(inputs_broken, "\"x\" is assigned twice");
   broken(twice_broken, "another producer");
   broken(order_broken, "used before it is defined");
 }

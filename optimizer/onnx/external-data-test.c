@@ -159,6 +159,7 @@ TEST(external_data_refuses_bad_entries, "") {
   CHECK(IMPORT({"location", "w.bin"}, {"offset", "28"}) == FARM_INVALID);
   CHECK(IMPORT({"location", "w.bin"}, {"offset", "18446744073709551612"}) == FARM_INVALID); // + 8 wraps
   CHECK(IMPORT({"location", "w.bin"}, {"offset", "99999999999999999999999"}) == FARM_INVALID);
+  CHECK(IMPORT({"location", "w.bin"}, {"offset", "18446744073709551616"}) == FARM_INVALID); // 2^64
   CHECK(IMPORT({"location", "w.bin"}, {"length", "4"}) == FARM_INVALID);
   CHECK(IMPORT({"location", "w.bin"}, {"length", "16"}) == FARM_INVALID);
   CHECK(IMPORT({"location", "w.bin"}, {"length", "-8"}) == FARM_INVALID);
