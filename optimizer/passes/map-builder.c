@@ -205,8 +205,19 @@ static void canonicalise(struct map_part *part) {
   for (int i = 0; i < part->program.param_count; i++) part->params[i] = old.params[params[i]];
 }
 
+/* One operand per value; the others are unused then, which canonical form drops. */
+static void merge_equal_operands(struct map_part *part) {
+  int registers[MAP_MAX_OPERANDS];
+  for (int i = 0; i < part->program.operand_count; i++) {
+    registers[i] = 0;
+    while (part->operands[registers[i]] != part->operands[i]) registers[i]++;
+  }
+  renumber(part, registers);
+}
+
 static void absorb_scalars(struct map_part *part) {
   double number;
+  merge_equal_operands(part);
   for (int i = 0; i < part->program.operand_count; i++)
     if (value_scalar(part->operands[i], &number) && (double)(float)number == number && part->program.param_count < MAP_MAX_PARAMS && shape_without(part, i))
       operand_to_param(part, i, number);
