@@ -85,7 +85,7 @@ struct wire_blob {
 #define WIRE_FIELDS_submit(F, L)                                                                             \
   F(DIGEST, build, 0) F(TEXT, label, 255) F(TEXT, policy, 127) F(U32, flags, 7) F(U32, item_total, 1000000)  \
   F(U32, first, 999999) L(item, items, 4096)
-#define WIRE_FIELDS_accepted(F, L) F(DIGEST, build, 0) F(U32, items, 0) F(U32, hits, 0)
+#define WIRE_FIELDS_accepted(F, L) F(DIGEST, build, 0) F(U32, items, 0)
 #define WIRE_FIELDS_attach(F, L) F(DIGEST, build, 0) F(BLOB, have, 125000)
 #define WIRE_FIELDS_progress(F, L)                                                                           \
   F(DIGEST, build, 0) F(F64, eta_s, 0) L(class_progress, classes, 256) L(worker_info, workers, 256)
