@@ -53,7 +53,7 @@ static const char *const names[] = {
     "ends",
     "qkv_hidden_sizes",
 };
-enum { NAMES = sizeof names / sizeof names[0], ROUNDS = 120 };
+enum { NAMES = sizeof names / sizeof names[0], ROUNDS = 150, CONTENTS = 40 };
 
 static const int64_t numbers[] = {0, 1, 2, 3, 4, 6, 8, 16, -1, -2, -3, 7, INT32_MAX, (int64_t)1 << 40, INT64_MAX, INT64_MIN};
 static const char *const texts[] = {"",        "SAME_UPPER", "VALID",     "linear",  "cubic", "bidirectional",
@@ -88,10 +88,10 @@ static void random_input(struct shape_info *info, struct tensor *constant, bool 
   type->rank = draw(20) ? (int)draw(6) : (int)draw(TENSOR_MAX_RANK + 2) - 1;
   for (int i = 0; i < type->rank; i++) type->dims[i] = draw(6) ? (int64_t)(1 + draw(4)) : wild[draw(6)];
   if (!wants_contents || draw(3) == 0) return;
-  type->dtype = draw(5) ? DTYPE_I64 : DTYPE_F32, type->rank = 1, type->dims[0] = (int64_t)draw(7);
+  type->dtype = draw(5) ? DTYPE_I64 : DTYPE_F32, type->rank = 1, type->dims[0] = (int64_t)draw(draw(3) ? 7 : CONTENTS);
   *constant = *type;
-  constant->data = calloc(8, sizeof(int64_t));
-  for (int i = 0; i < 8; i++)
+  constant->data = calloc(CONTENTS, sizeof(int64_t));
+  for (int i = 0; i < CONTENTS; i++)
     if (type->dtype == DTYPE_I64)
       ((int64_t *)constant->data)[i] = numbers[draw(16)];
     else
