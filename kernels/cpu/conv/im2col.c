@@ -196,6 +196,7 @@ double im2col_cost(const struct problem *problem, const struct variant *variant,
   work.starts = 1;
   bool runs = shape->stride_w == 1 && shape->out_w >= plan.nr;
   work.moved_elems = part_pixels * work.depth * (runs ? 0.4 : 1.2) + (shape->constant_w ? 0 : weights / (double)shape->groups);
+  work.moved_elems += part_pixels * (double)(shape->r * shape->s) * 3; // finding the taps
   work.weight_bytes = shape->constant_w ? 4 * weights / (double)items : 0;
   work.other_bytes = (problem_bytes(problem) - 4 * weights) / (double)items;
   work.epilogue_elems = work.rows * work.columns * tile_epilogue_weight(&problem->epilogue);

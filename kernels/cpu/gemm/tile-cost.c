@@ -27,7 +27,7 @@ static double step_cycles(const struct tile_work *work, enum isa isa) {
 /* Bytes per cycle from where `bytes` fit. */
 static double bandwidth(double bytes, const struct device_class *device_class) {
   if (bytes <= 0.6 * (double)device_class->l1d_bytes) return 64;
-  if (bytes <= 0.7 * (double)device_class->l2_bytes) return 14;
+  if (bytes <= 0.7 * (double)device_class->l2_bytes) return 20;
   return bytes <= 0.7 * (double)device_class->l3_bytes ? 8 : 4;
 }
 
@@ -54,7 +54,7 @@ double tile_work_ns(const struct tile_work *work, const struct device_class *dev
   double streamed =
       panel_bytes / bandwidth(panel_bytes + mr * chunk * 4, device_class) + mr * chunk * 4 / bandwidth(block_bytes, device_class);
   streamed *= tiles * panels * work->chunks;
-  double cycles = greater(steps, 0.8 * streamed) + 0.2 * streamed + per_tile + work->moved_elems * 1.2;
+  double cycles = greater(steps, 0.7 * streamed) + 0.2 * streamed + per_tile + work->moved_elems * 1.2;
   cycles += (work->chunks - 1) * work->rows * work->columns * 8 / 16 + work->epilogue_elems * 4 / lanes;
 
   double each = memory_bytes_per_ns, all = memory_bytes_per_ns_all;

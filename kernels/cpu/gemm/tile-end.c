@@ -112,14 +112,14 @@ struct scratch {
 
 static const float *scratch_of(float *to, const float *from, int64_t stride, int nr, int rows, int columns) {
   if (!from) return NULL;
+  memset(to, 0, TILE_MAX_ELEMS * sizeof *to);
   copy_in(to, nr, from, stride, rows, columns);
   return to;
 }
 
 static void emit_short(const struct tile *tile, enum tile_mode mode, struct tile_args *args, const struct tile_end *end,
                        const struct tile_place *place) {
-  struct scratch scratch;
-  memset(&scratch, 0, sizeof scratch);
+  struct scratch scratch; // each buffer is cleared when it is used
   int nr = tile->nr, rows = place->rows, columns = place->columns;
   int64_t at = place->row * end->c_stride + place->column;
   struct tile_end inner = *end;
@@ -137,6 +137,7 @@ static void emit_short(const struct tile *tile, enum tile_mode mode, struct tile
                                     : scratch_of(scratch.steps[i], step.operand, step.stride, nr, rows, columns);
     inner.steps[i].stride = vector ? 0 : nr;
   }
+  if (!place->first) memset(scratch.c, 0, sizeof scratch.c);
   if (!place->first) copy_in(scratch.c, nr, end->c + at, end->c_stride, rows, columns);
   emit_whole(tile, mode, args, &inner, &(struct tile_place){0, 0, tile->mr, nr, place->first, place->last});
   copy_in(end->c + at, end->c_stride, scratch.c, nr, rows, columns);

@@ -1,0 +1,2 @@
+/* The peak probe for AVX2. */
+#include "peak.inc"

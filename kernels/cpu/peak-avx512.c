@@ -1,0 +1,2 @@
+/* The peak probe for AVX-512. */
+#include "peak.inc"
