@@ -110,3 +110,33 @@ TEST(evaluate_real_models, "timeout:120") { folder_run("models", 1e-5, 5, 0); }
 TEST(evaluate_node_suite, "timeout:120") { folder_run("onnx-suite/node", 0, 800, 12); }
 TEST(evaluate_simple_suite, "") { folder_run("onnx-suite/simple", 0, 6, 0); }
 TEST(evaluate_converted_suite, "") { folder_run("onnx-suite/pytorch-converted", 0, 2, 0); }
+
+/* The light models: weights are made in the graph, the input is 0, 1/n, 2/n, ... */
+static void light_run(const char *name, double share_of_max) {
+  char path[MOST_PATH];
+  struct model *model = NULL;
+  struct arena arena = {0};
+  struct tensor input, expected;
+  snprintf(path, sizeof path, "onnx-suite/light/light_%s.onnx", name);
+  REQUIRE_OK(onnx_import(test_data(path), &model));
+  snprintf(path, sizeof path, "onnx-suite/light/light_%s_output_0.pb", name);
+  REQUIRE_OK(onnx_tensor_read(test_data(path), &arena, &expected, NULL));
+  REQUIRE(model->graph->input_count == 1 && model->graph->output_count == 1);
+  input = model->graph->inputs[0]->type;
+  REQUIRE_OK(tensor_alloc(&input));
+  int64_t elems = tensor_elems(&input);
+  for (int64_t i = 0; i < elems; i++) dtype_store_f64(input.dtype, input.data, i, (double)i / (double)elems);
+  enum verdict verdict = outputs_compare(model, &input, &expected, share_of_max);
+  CHECK_MESSAGE(verdict == PASS, "%s: %s", name, status_message());
+  tensor_free(&input);
+  arena_free(&arena);
+  model_free(&model);
+}
+
+TEST(evaluate_light_squeezenet, "") { light_run("squeezenet", 0); }
+TEST(evaluate_light_shufflenet, "") { light_run("shufflenet", 0); }
+TEST(evaluate_light_models, "slow timeout:600") {
+  static const char *const names[] = {"bvlc_alexnet", "densenet121", "inception_v1", "inception_v2",
+                                      "resnet50",     "vgg19",       "zfnet512"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) light_run(names[i], 0);
+}
