@@ -65,10 +65,10 @@ static void dims_text(const struct shape *shape, char out[64]) {
 
 static void step_unary(struct maker *maker) {
   static const char *const ops[] = {"Relu.14", "Sigmoid.13", "Tanh.13", "Neg.13", "Abs.13", "Erf.13", "Softplus.1", "HardSwish.14", "Exp.13", "Identity.13",
-                                    "LeakyRelu.6", "HardSigmoid.6", "Elu.6", "Softmax.13", "Floor.13"};
+                                    "LeakyRelu.6", "HardSigmoid.6", "Elu.6", "Softmax.13", "Sin.7"};
   int x = pick(maker), op = draw(maker, 15);
   if (op == 8) LINE("%%e%d = Tanh.13(%%v%d)\n%%v%d = Exp.13(%%e%d)\n", maker->count, x, maker->count, maker->count); // stays small
-  else LINE("%%v%d = %s(%%v%d)\n", maker->count, op == 14 ? "Sign.13" : ops[op], x);
+  else LINE("%%v%d = %s(%%v%d)\n", maker->count, ops[op], x);
   emit(maker, maker->shapes[x]);
 }
 
