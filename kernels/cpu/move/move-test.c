@@ -108,6 +108,7 @@ TEST(move_slices, "") {
     check_slice(types[t], LIST(0, -1), LIST(INT64_MAX, INT64_MIN), LIST(1, -1), LIST(3, -2), 2, LIST(9, 14, 56));
     check_slice(types[t], LIST(-1, 5), LIST(INT64_MIN, 6), LIST(0, 1), LIST(-1, INT64_MAX), 2, LIST(9, 1, 111));
     check_slice(types[t], LIST(5), LIST(5), LIST(1), LIST(1), 1, LIST(9, 0, 111));
+    check_slice(types[t], LIST(100), LIST(INT64_MIN), LIST(1), LIST(-3), 1, LIST(9, 14, 111));
   }
 }
 
