@@ -10,6 +10,8 @@
 #include "../base/log.h"
 #include "../base/random.h"
 #include "../include/tunefarm.h"
+#include "../optimizer/ir/evaluate.h"
+#include "../optimizer/onnx/import.h"
 #include "../problem/compare.h"
 
 #include <jansson.h>
@@ -21,7 +23,7 @@
 #include <unistd.h>
 
 struct run_command {
-  const char *engine_path, *output_folder, *expect_folder;
+  const char *engine_path, *output_folder, *expect_folder, *reference_path;
   struct option_list inputs, shapes;
   struct compare_rule rule;
   int64_t threads, ranks, iterations;
@@ -31,6 +33,7 @@ struct run_command {
   struct arena arena;
   farm_engine_t *engine;
   farm_context_t *context;
+  struct tensor *bound; // the inputs as given, by index
   double load_ms, first_output_ms, foreign;
   struct timing timing;
   int64_t timed;
@@ -103,6 +106,7 @@ static enum farm_status input_make(struct run_command *c, int32_t index, const f
     FAIL_IF(!tensor.data, FARM_NO_MEMORY, "%s: out of memory for %zu bytes", binding->name, bytes);
     fill_random(&tensor, (uint64_t)index + 1);
   }
+  c->bound[index] = tensor;
   farm_tensor_t given = {.size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
   memcpy(given.dims, tensor.dims, sizeof given.dims);
   enum farm_status status = farm_context_set_input(c->context, index, &given);
@@ -127,6 +131,8 @@ static enum farm_status inputs_bind(struct run_command *c) {
   TRY(names_check(c, &c->inputs, "input"));
   TRY(names_check(c, &c->shapes, "shape"));
   TRY(expected_inputs_use(c));
+  c->bound = arena_alloc_array(&c->arena, (size_t)farm_engine_input_count(c->engine) + 1, sizeof *c->bound);
+  FAIL_IF(!c->bound, FARM_NO_MEMORY, "out of memory for inputs");
   for (int32_t k = 0; k < farm_engine_input_count(c->engine); k++) {
     farm_binding_t binding = {.size = sizeof binding};
     TRY(farm_engine_input(c->engine, k, &binding));
@@ -147,23 +153,50 @@ static enum farm_status output_get(struct run_command *c, int32_t index, struct 
   return FARM_OK;
 }
 
-static enum farm_status output_check(struct run_command *c, int32_t index, const struct tensor *actual, const char *name) {
-  char path[PATH_MAX];
-  struct tensor expected;
+static void check_note(struct run_command *c, const char *name, const struct tensor *actual, const struct tensor *expected) {
   struct compare_result result;
-  snprintf(path, sizeof path, "%s/output_%d.pb", c->expect_folder, (int)index);
-  if (access(path, R_OK) != 0) snprintf(path, sizeof path, "%s/%s.npy", c->expect_folder, name);
-  TRY(tensor_file_read(path, &c->arena, &expected));
-  tensor_compare(actual, &expected, &c->rule, &result);
+  tensor_compare(actual, expected, &c->rule, &result);
   if (!result.passed) log_warning("output %s: %s (%lld elements differ)", name, result.why, (long long)result.wrong);
   if (!c->checked) c->check = result;
   c->checked = true;
+  if (c->check.passed && !result.passed) memcpy(c->check.why, result.why, sizeof c->check.why);
   c->check.passed &= result.passed;
   c->check.wrong += result.wrong;
   if (result.max_abs > c->check.max_abs) c->check.max_abs = result.max_abs;
   if (result.max_rel_to_max > c->check.max_rel_to_max) c->check.max_rel_to_max = result.max_rel_to_max;
   if (result.cosine < c->check.cosine) c->check.cosine = result.cosine;
+}
+
+static enum farm_status output_check(struct run_command *c, int32_t index, const struct tensor *actual, const char *name) {
+  char path[PATH_MAX];
+  struct tensor expected;
+  snprintf(path, sizeof path, "%s/output_%d.pb", c->expect_folder, (int)index);
+  if (access(path, R_OK) != 0) snprintf(path, sizeof path, "%s/%s.npy", c->expect_folder, name);
+  TRY(tensor_file_read(path, &c->arena, &expected));
+  check_note(c, name, actual, &expected);
   return FARM_OK;
+}
+
+/* The same inputs through the references of the model's operators: slow, portable, right. */
+static enum farm_status reference_check(struct run_command *c) {
+  struct model *model = NULL;
+  int32_t count = farm_engine_output_count(c->engine);
+  struct tensor *expected = arena_alloc_array(&c->arena, (size_t)count + 1, sizeof *expected);
+  FAIL_IF(!expected, FARM_NO_MEMORY, "out of memory for outputs");
+  TRY(onnx_import(c->reference_path, &model));
+  enum farm_status status = FARM_OK;
+  if (model->graph->output_count != count || model->graph->input_count != farm_engine_input_count(c->engine))
+    status = status_set(FARM_MISMATCH, "it has other inputs or outputs than the engine");
+  if (status == FARM_OK) status = graph_evaluate(model, c->bound, expected);
+  for (int32_t k = 0; status == FARM_OK && k < count; k++) {
+    struct tensor actual;
+    farm_binding_t binding;
+    status = output_get(c, k, &actual, &binding);
+    if (status == FARM_OK) check_note(c, binding.name, &actual, &expected[k]);
+  }
+  for (int32_t k = 0; k < count; k++) tensor_free(&expected[k]);
+  model_free(&model);
+  return status == FARM_OK ? FARM_OK : status_prefix(status, "%s", c->reference_path);
 }
 
 static enum farm_status outputs_take(struct run_command *c) {
@@ -289,6 +322,7 @@ static enum farm_status run_all(struct run_command *c) {
   TRY(run_once(c));
   c->first_output_ms = ms_since(begin);
   TRY(outputs_take(c));
+  if (c->reference_path) TRY(reference_check(c));
   bool want_times = c->iterations || c->duration_s > 0;
   c->foreign = -1;
   if (want_times) TRY(time_runs(c));
@@ -297,7 +331,8 @@ static enum farm_status run_all(struct run_command *c) {
   show(c, &info);
   noise_warn(c);
   TRY(json_report(&c->json, c->json.given ? run_json(c, &info) : NULL));
-  FAIL_IF(c->checked && !c->check.passed, FARM_VERIFY_FAILED, "%s: outputs differ from %s: %s", c->engine_path, c->expect_folder, c->check.why);
+  FAIL_IF(c->checked && !c->check.passed, FARM_VERIFY_FAILED, "%s: outputs differ from %s: %s", c->engine_path,
+          c->expect_folder ? c->expect_folder : c->reference_path, c->check.why);
   return FARM_OK;
 }
 
@@ -308,6 +343,7 @@ static enum farm_status run(int argc, char **argv) {
       {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224", "size of a random input, within the engine's range", false},
       {"output", OPTION_TEXT, &c.output_folder, 0, 0, "DIR", "write outputs there as .npy (also -o)", false},
       {"expect", OPTION_TEXT, &c.expect_folder, 0, 0, "DIR", "compare with output_0.pb … or NAME.npy there; input_0.pb … are used as inputs", false},
+      {"reference", OPTION_TEXT, &c.reference_path, 0, 0, "MODEL.onnx", "compare with the model run by its operators' references (slow)", false},
       {"rtol", OPTION_NUMBER, &c.rule.rtol, 0, 1e9, "X", "relative tolerance (1e-3)", false},
       {"atol", OPTION_NUMBER, &c.rule.atol, 0, 1e9, "X", "absolute tolerance (1e-7)", false},
       {"relative-to-max", OPTION_FLAG, &c.rule.relative_to_max, 0, 0, NULL, "atol is a share of the largest expected value; integers may be one off", false},
