@@ -12,7 +12,7 @@ engine-build_DEPS := engine-link engine-format optimizer wire kernels operators 
 runtime_archives := $(foreach m,engine-run engine-format kernels operators problem base,$(BUILD)/lib/$(m).a)
 
 $(BUILD)/libtunefarm.so: $(runtime_archives)
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtunefarm.so.0 -Wl,-z,defs -o $@ \
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtunefarm.so -Wl,-z,defs -o $@ \
 	  -Wl,--whole-archive $(BUILD)/lib/engine-run.a -Wl,--no-whole-archive -Wl,--start-group $(filter-out %engine-run.a,$^) -Wl,--end-group -lsodium -lm
 
 # One object, hidden symbols made local, so that a program may have an arena_alloc of its own.
