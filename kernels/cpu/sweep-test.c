@@ -1,5 +1,5 @@
-/* Every variant that the catalogue offers for these problems against the catalogue's reference, by the rule that workers use: what
- * passes the kernels' own tests with bounds of their own must pass there, too. */
+/* Every variant that the catalogue offers for these problems against the catalogue's reference, by the rule that workers use:
+ * what passes the kernels' own tests with bounds of their own must pass there, too. */
 #include "../kernel-sweep-test.h"
 
 #include <stdio.h>
@@ -40,3 +40,22 @@ static void sweep_all(enum isa isa) {
 
 TEST(kernels_agree_with_the_references, "timeout:120") { sweep_all(ISA_AVX2); }
 TEST(kernels_agree_with_the_references_at_baseline, "timeout:120") { sweep_all(ISA_BASELINE); }
+
+/* What --effort 0 takes without any measurement is one of these kernels, never the reference. */
+TEST(kernels_are_chosen_by_default, "") {
+  static const char *const moves[] = {"op Concat-13 axis=1 in:f32[8,2] in:f32[8,2] out:f32[8,4]",
+                                      "op Gather-13 axis=0 in:f32[50,8] in:i64[1,4] out:f32[1,4,8]"};
+  struct device_class device_class;
+  struct arena arena = {0};
+  REQUIRE_OK(cpu_device_class(&device_class));
+  for (size_t i = 0; i < sizeof texts / sizeof *texts + 2; i++) {
+    const char *text = i < 2 ? moves[i] : texts[i - 2];
+    struct problem problem;
+    REQUIRE_OK(problem_parse(text, &arena, &problem));
+    for (int threads = 1; threads <= 2; threads++) {
+      const struct variant variant = catalogue_default(&problem, &device_class, LAYOUT_ANY, threads);
+      CHECK_MESSAGE(!strstr(variant.tactic->id, "__reference__"), "%s: %s", text, variant.tactic->id);
+    }
+  }
+  arena_free(&arena);
+}
