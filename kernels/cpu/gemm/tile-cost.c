@@ -20,7 +20,7 @@ static double step_cycles(const struct tile_work *work, enum isa isa) {
   double rows = work->tile->mr, vectors = work->tile->nr / lanes_of(isa), sums = rows * vectors;
   double arithmetic = isa == ISA_BASELINE ? sums : sums / 2; // without fused multiply-add twice the operations
   double loads = (rows + vectors) / 2,
-         slots = (sums * (isa == ISA_BASELINE ? 2 : 1) + rows + vectors + 1.5 + (work->prefetch ? vectors / 2 : 0)) / 4;
+         slots = (sums * (isa == ISA_BASELINE ? 2 : 1) + rows + vectors + 1.5 + (work->prefetch ? vectors / 2 : 0)) / 3.5;
   return greater(greater(arithmetic, loads), greater(slots, 4));
 }
 
@@ -54,7 +54,7 @@ double tile_work_ns(const struct tile_work *work, const struct device_class *dev
   double streamed =
       panel_bytes / bandwidth(panel_bytes + mr * chunk * 4, device_class) + mr * chunk * 4 / bandwidth(block_bytes, device_class);
   streamed *= tiles * panels * work->chunks;
-  double cycles = greater(steps, 0.7 * streamed) + 0.2 * streamed + per_tile + work->moved_elems * 1.2;
+  double cycles = greater(steps, 0.7 * streamed) + 0.1 * streamed + per_tile + work->moved_elems * 1.2;
   cycles += (work->chunks - 1) * work->rows * work->columns * 8 / 16 + work->epilogue_elems * 4 / lanes;
 
   double each = memory_bytes_per_ns, all = memory_bytes_per_ns_all;
