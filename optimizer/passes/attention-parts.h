@@ -10,6 +10,6 @@ struct attention_parts {
   int64_t heads, depth;
 };
 
-bool attention_parts_find(const struct pass_context *context, const struct node *attention, struct attention_parts *out);
+bool attention_parts_find(struct pass_context *context, const struct node *attention, struct attention_parts *out);
 
 #endif

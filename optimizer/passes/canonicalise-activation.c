@@ -1,4 +1,5 @@
 /* Activations that exporters write out become one node: a map of one instruction, which fuse-epilogue and fuse-maps take from there. */
+#include "dims.h"
 #include "pattern.h"
 
 #include <math.h>
@@ -40,7 +41,7 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
     for (int p = 0; p < 13 && activations[a].patterns[p]; p++) {
       if (!pattern_match(context, activations[a].patterns[p], node, &match) || !parameters_fit(&match)) continue;
       struct value *x = match_value(&match, "x");
-      if (!types_equal(&x->type, &node->outputs[0]->type)) continue; // a constant of higher rank would broadcast
+      if (!values_alike(context, x, node->outputs[0])) continue; // a constant of higher rank would broadcast
       char program[64];
       snprintf(program, sizeof program, "{%%1=%s %%0;out %%1}", activations[a].op);
       struct rewrite rewrite = {.domain = "tunefarm", .name = "Map", .version = 1, .inputs = {x}, .input_count = 1, .outputs = {node->outputs[0]}, .output_count = 1};

@@ -1,7 +1,7 @@
 /* MatMul, Gemm and FusedMatMul become tunefarm.Gemm: alpha is a scale step, C a bias or an addition. A C that broadcasts in another
  * way, or a beta on a C that is no constant, leaves the Gemm as it is.
  */
-#include "rewrite.h"
+#include "dims.h"
 
 #include "../../problem/number-text.h"
 
@@ -35,13 +35,13 @@ static void add_step(char *epilogue, size_t size, const char *step) {
 }
 
 /* Adds C to the rewrite. False: this Gemm stays. */
-static bool take_c(struct node *node, struct rewrite *rewrite, char *epilogue, size_t size) {
+static bool take_c(struct pass_context *context, struct node *node, struct rewrite *rewrite, char *epilogue, size_t size) {
   struct value *c = node_in(node, 2);
   const double beta = (double)attr_float(&node->attrs, "beta", 1);
   if (!c || beta == 0) return true;
   if (!value_is_float(c) || c->type.dtype != node->inputs[0]->type.dtype || c->type.rank < 0) return false;
   struct value *bias = bias_of(node, c, beta, node->outputs[0]->type.dims[1]);
-  const bool full = types_equal(&c->type, &node->outputs[0]->type) && beta == 1;
+  const bool full = values_alike(context, c, node->outputs[0]) && beta == 1;
   if (!bias && !full) return false;
   rewrite->inputs[rewrite->input_count++] = bias ? bias : c;
   add_step(epilogue, size, bias ? "bias" : "add");
@@ -59,7 +59,7 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
   char number[NUMBER_TEXT_MAX];
   number_print_float(alpha, number);
   if (alpha != 1) snprintf(epilogue, sizeof epilogue, "scale(%s)", number);
-  if (gemm && !take_c(node, &rewrite, epilogue, sizeof epilogue)) return FARM_OK;
+  if (gemm && !take_c(context, node, &rewrite, epilogue, sizeof epilogue)) return FARM_OK;
   if (attr_int(&node->attrs, "transA", 0)) rewrite_attr(&rewrite, attr_of_int("trans_a", 1));
   if (attr_int(&node->attrs, "transB", 0)) rewrite_attr(&rewrite, attr_of_int("trans_b", 1));
   if (epilogue[0]) rewrite_attr(&rewrite, attr_of_text(context->model, "epilogue", epilogue));

@@ -1,4 +1,5 @@
 /* Layer and RMS normalisations that exporters write out in elementary operators become LayerNormalization and RMSNormalization. */
+#include "dims.h"
 #include "pattern.h"
 
 #include <stdio.h>
@@ -72,7 +73,7 @@ static enum farm_status replace(struct pass_context *context, struct node *node,
   struct value *x = match_value(match, "x"), *g = match_value(match, "g"), *b = match_value(match, "b");
   const int first = x->type.rank < 1 ? -1 : first_axis(match, x);
   *out_done = false;
-  if (first < 0 || !types_equal(&x->type, &node->outputs[0]->type) || !value_is_float(x)) return FARM_OK;
+  if (first < 0 || !values_alike(context, x, node->outputs[0]) || !value_is_float(x)) return FARM_OK;
   struct value *scale = g ? vector_of(node, g, &x->type, first) : ones(node, &x->type, first);
   struct value *bias = b ? vector_of(node, b, &x->type, first) : NULL;
   if (!scale || (b && !bias)) return FARM_OK;

@@ -5,7 +5,7 @@
  * The scale may stand at any of these places, or several. When q, k and v come from transposes of [b][seq][heads][d] those go, too, and the result
  * is turned back by a Transpose that meets the model's own. A mask that is a constant causal triangle is a flag.
  */
-#include "rewrite.h"
+#include "dims.h"
 
 #include "../../problem/problem.h"
 
@@ -14,6 +14,7 @@
 
 struct found {
   struct value *q, *k, *v, *mask; // k as [b][heads][d][kv]
+  int mask_kind;
   double scale;
   bool causal;
   struct node *nodes[16]; // what goes, the root first
@@ -22,7 +23,7 @@ struct found {
 
 enum { VERY_NEGATIVE = -1000 }; // exp of it is nothing
 
-static bool take(const struct pass_context *context, struct found *found, struct node *node) {
+static bool take(struct pass_context *context, struct found *found, struct node *node) {
   if (found->node_count == 16 || !node_out(node) || !value_is_private(context, node->outputs[0])) return false;
   found->nodes[found->node_count++] = node;
   return true;
@@ -35,12 +36,12 @@ static struct node *matmul_of(const struct value *value, const struct graph *gra
 }
 
 /* value = x * constant or x / constant: takes it and moves on to x. */
-static void peel_scale(const struct pass_context *context, struct found *found, struct value **value) {
+static void peel_scale(struct pass_context *context, struct found *found, struct value **value) {
   for (struct node *node = (*value)->producer; node_is_onnx(node, "Mul") || node_is_onnx(node, "Div"); node = (*value)->producer) {
     const bool div = node_is_onnx(node, "Div");
     double number;
     const int at = !div && value_scalar(node->inputs[0], &number) ? 0 : value_scalar(node->inputs[1], &number) ? 1 : -1;
-    if (at < 0 || number == 0 || !isfinite(number) || !types_equal(&node->inputs[1 - at]->type, &node->outputs[0]->type) || !take(context, found, node)) return;
+    if (at < 0 || number == 0 || !isfinite(number) || !values_alike(context, node->inputs[1 - at], node->outputs[0]) || !take(context, found, node)) return;
     found->scale *= div ? 1 / number : number;
     *value = node->inputs[1 - at];
   }
@@ -65,13 +66,15 @@ static bool is_set(double x) { return x != 0; }
 static bool is_very_negative(double x) { return x <= VERY_NEGATIVE; }
 
 /* Kind of a mask as in enum attention_dim's comment; 0 when it fits none. */
-static int mask_kind(const struct tensor *mask, const struct tensor *scores) {
-  int64_t dims[4];
-  if (mask->dtype != scores->dtype || mask->rank < 1 || mask->rank > 4 || scores->rank != 4) return 0;
-  for (int i = 0; i < 4; i++) dims[i] = i < 4 - mask->rank ? 1 : mask->dims[i - (4 - mask->rank)];
-  const int64_t *s = scores->dims;
+static int mask_kind(struct pass_context *context, const struct value *mask, const struct value *scores) {
+  const int rank = mask->type.rank;
   bool same[4], one[4];
-  for (int i = 0; i < 4; i++) same[i] = dims[i] == s[i] && s[i] != DIM_UNKNOWN, one[i] = dims[i] == 1;
+  if (mask->type.dtype != scores->type.dtype || rank < 1 || rank > 4 || scores->type.rank != 4) return 0;
+  for (int i = 0; i < 4; i++) {
+    const int at = i - (4 - rank);
+    one[i] = at < 0 || mask->type.dims[at] == 1;
+    same[i] = (at < 0 ? 1 : dim_code(context, mask, at)) == dim_code(context, scores, i);
+  }
   if (!same[3]) return 0;
   if (one[0] && one[1] && one[2]) return 1;
   if (same[0] && one[1] && one[2]) return 2;
@@ -81,17 +84,17 @@ static int mask_kind(const struct tensor *mask, const struct tensor *scores) {
 }
 
 /* Add(scores, mask): the mask is the operand that is no larger than the scores and does not come from them. */
-static bool peel_mask(const struct pass_context *context, struct found *found, struct value **scores) {
+static bool peel_mask(struct pass_context *context, struct found *found, struct value **scores) {
   struct node *node = (*scores)->producer;
   if (!node_is_onnx(node, "Add") || found->mask) return false;
   for (int i = 0; i < 2; i++) {
     struct value *mask = node->inputs[i], *rest = node->inputs[1 - i];
-    if (!types_equal(&rest->type, &node->outputs[0]->type) || !mask_kind(&mask->type, &node->outputs[0]->type)) continue;
-    if (types_equal(&mask->type, &rest->type) && mask->producer && i == 0) continue; // equal shapes: the first is the scores
+    if (!values_alike(context, rest, node->outputs[0]) || !mask_kind(context, mask, rest)) continue;
+    if (values_alike(context, mask, rest) && mask->producer && i == 0) continue; // equal shapes: the first is the scores
     if (!take(context, found, node)) return false;
     const bool triangle = mask->constant && is_triangle(mask->constant, &rest->type, is_zero, is_very_negative);
     if (triangle) found->causal = true;
-    else found->mask = mask;
+    else found->mask = mask, found->mask_kind = mask_kind(context, mask, rest);
     *scores = rest;
     return true;
   }
@@ -99,17 +102,17 @@ static bool peel_mask(const struct pass_context *context, struct found *found, s
 }
 
 /* Where(triangle, scores, very negative). */
-static void peel_where(const struct pass_context *context, struct found *found, struct value **scores) {
+static void peel_where(struct pass_context *context, struct found *found, struct value **scores) {
   struct node *node = (*scores)->producer;
   double otherwise;
   if (!node_is_onnx(node, "Where") || !node->inputs[0]->constant || !value_scalar(node->inputs[2], &otherwise) || otherwise > VERY_NEGATIVE) return;
-  if (!types_equal(&node->inputs[1]->type, &node->outputs[0]->type)) return;
+  if (!values_alike(context, node->inputs[1], node->outputs[0])) return;
   if (!is_triangle(node->inputs[0]->constant, &node->inputs[1]->type, is_set, is_zero) || !take(context, found, node)) return;
   found->causal = true;
   *scores = node->inputs[1];
 }
 
-static bool find(const struct pass_context *context, struct node *root, struct found *found) {
+static bool find(struct pass_context *context, struct node *root, struct found *found) {
   if (!node_is_onnx(root, "MatMul") || !node_out(root) || root->outputs[0]->type.rank != 4 || !value_is_float(root->outputs[0])) return false;
   *found = (struct found){.v = root->inputs[1], .scale = 1, .nodes = {root}, .node_count = 1};
   struct node *softmax = root->inputs[0]->producer;
@@ -132,12 +135,13 @@ static bool find(const struct pass_context *context, struct node *root, struct f
 static const int64_t swap_heads[4] = {0, 2, 1, 3}, swap_last[4] = {0, 1, 3, 2}, key_perm[4] = {0, 2, 3, 1};
 
 /* Heads and batch must not broadcast. kv_heads = heads. */
-static bool sizes_fit(const struct found *found, const struct node *root) {
-  const struct tensor *q = &found->q->type, *k = &found->k->type, *v = &found->v->type, *out = &root->outputs[0]->type;
-  if (q->rank != 4 || k->rank != 4 || v->rank != 4 || out->rank != 4 || q->dims[1] < 1 || q->dims[3] < 1 || v->dims[3] < 1) return false;
+static bool sizes_fit(struct pass_context *context, const struct found *found, const struct node *root) {
+  const struct value *q = found->q, *k = found->k, *v = found->v;
+  if (q->type.rank != 4 || k->type.rank != 4 || v->type.rank != 4 || root->outputs[0]->type.rank != 4) return false;
+  if (q->type.dims[1] < 1 || q->type.dims[3] < 1 || v->type.dims[3] < 1 || k->type.dims[2] != q->type.dims[3]) return false;
   for (int i = 0; i < 2; i++)
-    if (q->dims[i] != k->dims[i] || q->dims[i] != v->dims[i] || q->dims[i] == DIM_UNKNOWN) return false;
-  return k->dims[2] == q->dims[3] && k->dims[3] == v->dims[2];
+    if (dim_code(context, q, i) != dim_code(context, k, i) || dim_code(context, q, i) != dim_code(context, v, i)) return false;
+  return dim_code(context, k, 3) == dim_code(context, v, 2);
 }
 
 static struct value *transposed(const struct value *value, const int64_t *perm) {
@@ -159,8 +163,7 @@ static int choose_order(struct found *found) {
 
 static enum farm_status replace(struct pass_context *context, struct node *root, struct found *found) {
   struct value *result = root->outputs[0], *out = result;
-  const int mask = found->mask ? mask_kind(&found->mask->type, &(struct tensor){.dtype = found->mask->type.dtype, .rank = 4,
-                                           .dims = {result->type.dims[0], result->type.dims[1], result->type.dims[2], found->k->type.dims[3]}}) : 0;
+  const int mask = found->mask_kind;
   const int64_t heads = found->q->type.dims[1];
   const int order = choose_order(found);
   if (order == 1) {
@@ -187,7 +190,7 @@ static enum farm_status replace(struct pass_context *context, struct node *root,
 
 static enum farm_status rule(struct pass_context *context, struct node *node) {
   struct found found;
-  if (!find(context, node, &found) || !sizes_fit(&found, node)) return FARM_OK;
+  if (!find(context, node, &found) || !sizes_fit(context, &found, node)) return FARM_OK;
   return replace(context, node, &found);
 }
 

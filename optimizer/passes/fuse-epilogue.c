@@ -2,7 +2,7 @@
  * result must be used by that step alone and keep its shape and type; the step's other operand is a vector over the channels or a tensor
  * of the result's shape.
  */
-#include "rewrite.h"
+#include "dims.h"
 
 #include "../../operators/elementwise-map.h"
 #include "../../operators/fused.h"
@@ -96,7 +96,7 @@ static struct value *channel_vector(struct node *producer, struct value *value) 
 }
 
 /* Add, Mul, Div, Sub with another operand. */
-static bool binary_step(const struct node *node, int input, struct node *producer, struct step *step) {
+static bool binary_step(struct pass_context *context, const struct node *node, int input, struct node *producer, struct step *step) {
   const bool add = node_is_onnx(node, "Add"), mul = node_is_onnx(node, "Mul"), div = node_is_onnx(node, "Div");
   double number;
   if ((!add && !mul && !(div && input == 0)) || node->input_count != 2) return false;
@@ -107,7 +107,7 @@ static bool binary_step(const struct node *node, int input, struct node *produce
     return step_of(step, EPILOGUE_SCALE, mul ? number : 1 / number, 0), true;
   }
   if (div) return false;
-  const bool full = types_equal(&other->type, &node->outputs[0]->type) && other != node->inputs[input];
+  const bool full = values_alike(context, other, node->outputs[0]) && other != node->inputs[input];
   step->operand = add ? channel_vector(producer, other) : NULL;
   if (step->operand) return step_of(step, EPILOGUE_BIAS, 0, 0), true;
   step->operand = full ? other : NULL;
@@ -115,12 +115,12 @@ static bool binary_step(const struct node *node, int input, struct node *produce
 }
 
 /* The gemm or convolution behind this input, when it may take one more step. */
-static struct node *producer_behind(const struct pass_context *context, const struct node *node, int input) {
+static struct node *producer_behind(struct pass_context *context, const struct node *node, int input) {
   const struct value *value = node->inputs[input];
   struct node *producer = value ? value->producer : NULL;
   struct epilogue epilogue;
   if (!producer || (!node_is_fused(producer, "Gemm") && !node_is_fused(producer, "Conv")) || !value_is_private(context, value)) return NULL;
-  if (!types_equal(&value->type, &node->outputs[0]->type)) return NULL;
+  if (!values_alike(context, value, node->outputs[0])) return NULL;
   if (epilogue_parse(attr_string(&producer->attrs, "epilogue", ""), &epilogue) != FARM_OK || epilogue.count == EPILOGUE_MAX) return NULL;
   return producer;
 }
@@ -144,7 +144,7 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
     struct step step = {.operand = NULL};
     struct node *producer = producer_behind(context, node, i);
     if (!producer) continue;
-    if ((i == 0 && unary_step(node, &step)) || binary_step(node, i, producer, &step)) return fuse(context, node, producer, &step);
+    if ((i == 0 && unary_step(node, &step)) || binary_step(context, node, i, producer, &step)) return fuse(context, node, producer, &step);
   }
   return FARM_OK;
 }

@@ -2,11 +2,13 @@
  * writes memory once. A reduction may take in the map before it. Nothing is computed twice, and integers stay out. Between the nodes of a
  * chain values stay f32, whatever narrower float type they had.
  */
+#include "dims.h"
 #include "map-builder.h"
 
 struct chain {
   struct map_part part;
-  struct tensor shape; // that the program runs over
+  int rank; // of the shape that the program runs over, and its dims as codes
+  int64_t dims[TENSOR_MAX_RANK];
   struct node *old[MAP_MAX_INSTRUCTIONS + 2]; // nodes it stands for
   int count;
 };
@@ -27,19 +29,30 @@ static bool keeps_value(const struct map_part *inner, const struct value *value)
   return at >= 0 && inner->program.instructions[at].op >= MAP_EQUAL && inner->program.instructions[at].op <= MAP_OR;
 }
 
-static bool same_dims(const struct tensor *a, const struct tensor *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i] || a->dims[i] == DIM_UNKNOWN) return false;
+/* The dims that the program runs over, as codes: what all operands that are not 1 there agree on. */
+static bool walked_dims(struct pass_context *context, const struct map_part *part, struct chain *chain) {
+  chain->rank = 0;
+  for (int i = 0; i < part->program.operand_count; i++) {
+    if (part->operands[i]->type.rank < 0) return false;
+    if (part->operands[i]->type.rank > chain->rank) chain->rank = part->operands[i]->type.rank;
+  }
+  for (int d = 0; d < chain->rank; d++) {
+    chain->dims[d] = 1;
+    for (int i = 0; i < part->program.operand_count; i++) {
+      const struct value *operand = part->operands[i];
+      const int at = d - (chain->rank - operand->type.rank);
+      if (at < 0 || operand->type.dims[at] == 1) continue;
+      const int64_t code = dim_code(context, operand, at);
+      chain->dims[d] = chain->dims[d] == 1 || chain->dims[d] == code ? code : DIM_CODE_NONE;
+    }
+  }
   return true;
 }
 
-static bool walked_shape(const struct map_part *part, struct tensor *out) {
-  *out = (struct tensor){.dtype = DTYPE_F32};
-  for (int i = 0; i < part->program.operand_count; i++) {
-    const struct tensor so_far = *out;
-    if (part->operands[i]->type.rank < 0 || shape_broadcast(&so_far, &part->operands[i]->type, out) != FARM_OK) return false;
-  }
+static bool fills(struct pass_context *context, const struct chain *chain, const struct value *operand) {
+  if (operand->type.rank != chain->rank) return false;
+  for (int d = 0; d < chain->rank; d++)
+    if (chain->dims[d] == DIM_CODE_NONE || dim_code(context, operand, d) != chain->dims[d]) return false;
   return true;
 }
 
@@ -52,11 +65,11 @@ static enum farm_status replace(struct pass_context *context, struct node *node,
 }
 
 /* Takes in the node that makes operand i. */
-static bool take_in(const struct pass_context *context, struct chain *chain, int i, const struct graph *graph) {
+static bool take_in(struct pass_context *context, struct chain *chain, int i, const struct graph *graph) {
   struct map_part inner;
   const struct value *operand = chain->part.operands[i];
   struct node *producer = operand->producer;
-  if (!producer || producer->graph != graph || !used_inside(context, chain, operand) || !same_dims(&operand->type, &chain->shape)) return false;
+  if (!producer || producer->graph != graph || !used_inside(context, chain, operand) || !fills(context, chain, operand)) return false;
   if (!map_part_of(context, producer, &inner) || inner.program.reduce != MAP_REDUCE_NONE || !keeps_value(&inner, operand)) return false;
   if (!map_part_join(&chain->part, i, &inner)) return false;
   chain->old[chain->count++] = producer;
@@ -65,7 +78,7 @@ static bool take_in(const struct pass_context *context, struct chain *chain, int
 
 static enum farm_status rule(struct pass_context *context, struct node *node) {
   struct chain chain = {.old = {node}, .count = 1};
-  if (!map_part_of(context, node, &chain.part) || !walked_shape(&chain.part, &chain.shape)) return FARM_OK;
+  if (!map_part_of(context, node, &chain.part) || !walked_dims(context, &chain.part, &chain)) return FARM_OK;
   for (int i = 0; i < chain.part.program.operand_count && chain.count <= MAP_MAX_INSTRUCTIONS; i++)
     if (take_in(context, &chain, i, node->graph)) i = -1; // operands are numbered anew
   return chain.count == 1 && node_is_fused(node, "Map") ? FARM_OK : replace(context, node, &chain);

@@ -1,7 +1,7 @@
 /* A chain of Reshape, Squeeze, Unsqueeze and Flatten becomes one Reshape of the chain's source with a constant shape; so does a Reshape whose
  * shape was computed, when inference knows what comes out. Transpose after Transpose becomes one. Reduced to nothing they are remove-noops' business.
  */
-#include "rewrite.h"
+#include "dims.h"
 
 #include <string.h>
 
@@ -11,14 +11,15 @@ static bool is_view(const struct node *node) {
 }
 
 /* The shape input that makes `out` of `in`: numbers, 0 for a symbol that stays in its place, -1 for one other. */
-static bool shape_of(const struct tensor *in, const struct tensor *out, int64_t *shape) {
+static bool shape_of(struct pass_context *context, const struct value *from, const struct value *to, int64_t *shape) {
+  const struct tensor *in = &from->type, *out = &to->type;
   bool open = false;
   if (in->rank < 0 || out->rank < 0) return false;
   for (int i = 0; i < out->rank; i++) {
     shape[i] = out->dims[i];
     if (out->dims[i] > 0) continue;
     if (out->dims[i] == 0) return false; // means "copy" here
-    if (out->dims[i] != DIM_UNKNOWN && i < in->rank && in->dims[i] == out->dims[i]) shape[i] = 0;
+    if (i < in->rank && dim_code(context, from, i) == dim_code(context, to, i)) shape[i] = 0;
     else if (open) return false;
     else open = true, shape[i] = -1;
   }
@@ -31,7 +32,7 @@ static enum farm_status merge_views(struct pass_context *context, struct node *n
   while (source->producer && source->producer->graph == node->graph && is_view(source->producer)) source = source->producer->inputs[0];
   const struct value *own = node_in(node, 1);
   const bool computed = node_is_onnx(node, "Reshape") && own && !own->constant;
-  if ((source == node->inputs[0] && !computed) || !shape_of(&source->type, &node->outputs[0]->type, shape)) return FARM_OK;
+  if ((source == node->inputs[0] && !computed) || !shape_of(context, source, node->outputs[0], shape)) return FARM_OK;
   struct value *constant = constant_ints(node->graph, NULL, shape, node->outputs[0]->type.rank);
   FAIL_IF(!constant, FARM_NO_MEMORY, "out of memory for a shape");
   struct rewrite rewrite = {.domain = "", .name = "Reshape", .version = 14, .inputs = {source, constant}, .input_count = 2,

@@ -1,7 +1,7 @@
 /* Runs the table of passes to a bounded fixed point. See pass.h. */
 #include "pass.h"
 
-#include "rewrite.h"
+#include "dims.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,7 @@ static enum farm_status pass_run(const struct pass *pass, struct model *model, c
   TRY(uses_build(model, &context.uses));
   enum farm_status status = pass->run(&context);
   uses_free(&context.uses);
+  dims_forget(&context);
   if (status == FARM_OK && context.changed) status = graph_infer(model);
   if (status == FARM_OK && context.changed && options->verify) status = graph_verify(model);
   if (status != FARM_OK) return status_prefix(status, "pass %s", pass->name);

@@ -32,6 +32,8 @@ struct pass_context {
   struct pass_report *report; // may be NULL
   const char *pass;
   bool changed;
+  int64_t *dim_codes; // see dims.h
+  size_t dim_code_capacity;
 };
 
 typedef enum farm_status (*pass_fn)(struct pass_context *context);
