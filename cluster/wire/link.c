@@ -9,12 +9,12 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { GREETING_MS = 1000, BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 2000, REVIVE_AFTER = 2, HWM_MESSAGES = 10000 };
+enum { GREETING_MS = 1000, BACKOFF_FIRST_MS = 50, BACKOFF_MOST_MS = 2000, REVIVE_AFTER = 1, HWM_MESSAGES = 10000 };
 
 struct link {
   struct arena texts;
   struct link_options options;
-  void *context, *socket;
+  void *context, *socket, *monitor; // monitor: says when the connection broke, long before silence does
   enum link_state state;
   enum farm_status refusal;
   char refusal_text[512];
@@ -50,8 +50,12 @@ enum farm_status link_create(const struct link_options *options, struct link **o
 }
 
 static void socket_close(struct link *link) {
-  if (link->socket) zmq_close(link->socket);
-  link->socket = NULL;
+  if (link->socket) {
+    zmq_socket_monitor(link->socket, NULL, 0);
+    zmq_close(link->socket);
+  }
+  if (link->monitor) zmq_close(link->monitor);
+  link->socket = link->monitor = NULL;
 }
 
 static void set_int(void *socket, int option, int value) { zmq_setsockopt(socket, option, &value, sizeof value); }
@@ -79,6 +83,23 @@ static enum farm_status socket_open(struct link *link) {
   FAIL_IF(zmq_connect(link->socket, link->options.endpoint) != 0, FARM_CONNECTION, "%s: %s", link->options.endpoint,
           zmq_strerror(zmq_errno()));
   return FARM_OK;
+}
+
+/* Without a monitor a broken connection is noticed by silence. */
+static void monitor_open(struct link *link) {
+  if (zmq_socket_monitor(link->socket, "inproc://monitor", ZMQ_EVENT_DISCONNECTED) != 0) return;
+  link->monitor = zmq_socket(link->context, ZMQ_PAIR);
+  if (link->monitor && zmq_connect(link->monitor, "inproc://monitor") == 0) return;
+  if (link->monitor) zmq_close(link->monitor);
+  link->monitor = NULL;
+}
+
+/* Did the connection break since the last look? */
+static bool broke(struct link *link) {
+  bool broken = false;
+  char part[256];
+  while (link->monitor && zmq_recv(link->monitor, part, sizeof part, ZMQ_DONTWAIT) >= 0) broken = true;
+  return broken;
 }
 
 static void go_down(struct link *link, uint64_t now) {
@@ -127,6 +148,7 @@ static enum farm_status attempt(struct link *link, uint64_t now) {
   }
   socket_close(link);
   TRY(socket_open(link));
+  monitor_open(link);
   link->state = LINK_GREETING;
   link->heard_ns = now;
   link->said_ns = 0; // HELLO not said yet
@@ -144,8 +166,8 @@ static enum farm_status move_on(struct link *link, uint64_t now) {
     if (now - link->heard_ns > GREETING_MS * 1000000ull) go_down(link, now);
   }
   if (link->state == LINK_UP) {
-    if (now - link->heard_ns > link->dead_ns) {
-      log_debug("%s: silent, connecting again", link->options.endpoint);
+    if (broke(link) || now - link->heard_ns > link->dead_ns) {
+      log_debug("%s: lost, connecting again", link->options.endpoint);
       go_down(link, now);
     } else if (now - link->said_ns >= link->heartbeat_ns) {
       send_now(link, &(struct wire_message){.type = WIRE_HEARTBEAT, .heartbeat = {++link->sequence}});
@@ -209,6 +231,7 @@ enum farm_status link_receive(struct link *link, int fd, int timeout_ms, struct 
   for (;;) {
     uint64_t now = clock_now_ns();
     TRY(move_on(link, now));
+    now = clock_now_ns(); // reviving takes its time
     if (link->socket) {
       enum farm_status status = take(link, arena, out_message);
       if (status == FARM_OK && out_message->type) return FARM_OK;
@@ -216,9 +239,9 @@ enum farm_status link_receive(struct link *link, int fd, int timeout_ms, struct 
       if (status != FARM_AGAIN) return status;
     }
     int left = now < end ? (int)((end - now) / 1000000 + 1) : 0;
-    zmq_pollitem_t items[2] = {{.fd = fd, .events = ZMQ_POLLIN}, {.socket = link->socket, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[3] = {{.fd = fd, .events = ZMQ_POLLIN}, {.socket = link->socket, .events = ZMQ_POLLIN}, {.socket = link->monitor, .events = ZMQ_POLLIN}};
     zmq_pollitem_t *first = fd >= 0 ? items : items + 1;
-    int count = (fd >= 0) + (link->socket != NULL);
+    int count = (fd >= 0) + (link->socket != NULL) + (link->monitor != NULL);
     zmq_poll(count ? first : NULL, count, milliseconds_until_work(link, now, left));
     if (fd >= 0 && items[0].revents) {
       if (out_fd_ready) *out_fd_ready = true;

@@ -1,0 +1,160 @@
+/* See place.h and coordinator.h. */
+#include "place.h"
+
+#include "../base/clock.h"
+#include "../base/digest.h"
+#include "../base/file.h"
+#include "../base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- the lock ---- */
+
+static enum farm_status open_lock(const char *cache_folder, int *out_fd) {
+  char path[PATH_MAX];
+  TRY(file_make_folders(cache_folder));
+  int length = snprintf(path, sizeof path, "%s/lock", cache_folder);
+  FAIL_IF(length < 0 || (size_t)length >= sizeof path, FARM_IO, "%s: path too long", cache_folder);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  FAIL_IF(fd < 0, FARM_IO, "%s: %s", path, strerror(errno));
+  *out_fd = fd;
+  return FARM_OK;
+}
+
+enum farm_status place_lock(const char *cache_folder, int *out_fd) {
+  int fd = -1;
+  TRY(open_lock(cache_folder, &fd));
+  int tries = 50; // someone who only looks (place_is_locked) holds it for a moment
+  while (tries > 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    clock_sleep_ns(5000000);
+    tries--;
+  }
+  if (tries == 0) {
+    close(fd);
+    return status_set(FARM_AGAIN, "%s: another coordinator runs", cache_folder);
+  }
+  char text[32];
+  int length = snprintf(text, sizeof text, "%d\n", (int)getpid()); // for people
+  if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) < 0) log_debug("%s/lock: %s", cache_folder, strerror(errno));
+  *out_fd = fd;
+  return FARM_OK;
+}
+
+bool place_is_locked(const char *cache_folder) {
+  int fd = -1;
+  if (open_lock(cache_folder, &fd) != FARM_OK) return false;
+  bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+  close(fd);
+  return locked;
+}
+
+/* ---- the socket ---- */
+
+static enum farm_status check_private(const char *folder) {
+  struct stat info;
+  FAIL_IF(lstat(folder, &info) != 0, FARM_IO, "%s: %s", folder, strerror(errno));
+  FAIL_IF(!S_ISDIR(info.st_mode) || info.st_uid != getuid() || (info.st_mode & 077), FARM_DENIED,
+          "%s must be a folder of yours that nobody else can enter (mode 0700)", folder);
+  return FARM_OK;
+}
+
+static enum farm_status runtime_folder(char out[PATH_MAX]) {
+  const char *runtime = getenv("XDG_RUNTIME_DIR");
+  if (runtime && runtime[0] == '/' && strlen(runtime) < 60 && check_private(runtime) == FARM_OK) snprintf(out, PATH_MAX, "%s/tunefarm", runtime);
+  else snprintf(out, PATH_MAX, "/tmp/tunefarm-%u", (unsigned)getuid());
+  FAIL_IF(mkdir(out, 0700) != 0 && errno != EEXIST, FARM_IO, "%s: %s", out, strerror(errno));
+  return check_private(out);
+}
+
+enum farm_status coordinator_endpoint(const char *cache_folder, char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
+  char real[PATH_MAX], runtime[PATH_MAX], hex[DIGEST_HEX_BYTES];
+  TRY(file_make_folders(cache_folder));
+  FAIL_IF(!realpath(cache_folder, real), FARM_IO, "%s: %s", cache_folder, strerror(errno));
+  TRY(runtime_folder(runtime));
+  struct digest digest = digest_of_text(real);
+  digest_to_hex(&digest, hex);
+  int length = snprintf(out_endpoint, COORDINATOR_ENDPOINT_MOST, "ipc://%s/%.16s", runtime, hex); // sun_path holds 107 bytes
+  FAIL_IF(length < 0 || length - 6 > 107, FARM_IO, "%s: socket path too long", runtime);
+  return FARM_OK;
+}
+
+static bool is_loopback(const char *host) {
+  struct in_addr v4;
+  if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0) return true;
+  return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+enum farm_status place_check_tcp(const char *endpoint) {
+  char host[128];
+  const char *colon = strrchr(endpoint, ':');
+  FAIL_IF(strncmp(endpoint, "tcp://", 6) != 0 || !colon || colon < endpoint + 6 || (size_t)(colon - endpoint - 6) >= sizeof host || !colon[1], FARM_USAGE,
+          "%s: not of the form tcp://HOST:PORT", endpoint);
+  snprintf(host, sizeof host, "%.*s", (int)(colon - endpoint - 6), endpoint + 6);
+  FAIL_IF(!is_loopback(host), FARM_DENIED, "%s: refused, because anyone who reaches it could run jobs and write records; "
+          "only loopback addresses are served without keys (use an SSH tunnel)", endpoint);
+  return FARM_OK;
+}
+
+/* ---- joining or starting ---- */
+
+static bool answers(const char *endpoint) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *path = endpoint + strlen("ipc://");
+  memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+  close(fd);
+  return connected;
+}
+
+/* Forked twice and in a session of its own: it outlives us and is nobody's zombie. */
+static enum farm_status start_detached(const char *const *argv) {
+  pid_t child = fork();
+  FAIL_IF(child < 0, FARM_FAILURE, "cannot start a coordinator: %s", strerror(errno));
+  if (child == 0) {
+    setsid();
+    if (fork() != 0) _exit(0);
+    int null = open("/dev/null", O_RDWR);
+    if (null >= 0) dup2(null, STDIN_FILENO), dup2(null, STDOUT_FILENO);
+    if (!getenv("TUNEFARM_LOG") && null >= 0) dup2(null, STDERR_FILENO); // its messages belong to nobody's terminal
+    signal(SIGPIPE, SIG_DFL);
+    execv(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(127);
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  return FARM_OK;
+}
+
+enum farm_status coordinator_ensure(const char *cache_folder, const char *const *argv, int timeout_ms, char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
+  char endpoint[COORDINATOR_ENDPOINT_MOST];
+  TRY(coordinator_endpoint(cache_folder, endpoint));
+  uint64_t now = clock_now_ns(), end = now + (uint64_t)timeout_ms * 1000000ull, start_at = now;
+  for (; now < end; now = clock_now_ns()) {
+    bool locked = place_is_locked(cache_folder);
+    if (locked && answers(endpoint)) {
+      memcpy(out_endpoint, endpoint, sizeof endpoint);
+      return FARM_OK;
+    }
+    if (!locked && now >= start_at) { // two may both start one: the lock lets one stay
+      TRY(start_detached(argv));
+      start_at = now + 2000000000ull;
+    }
+    clock_sleep_ns(10000000);
+  }
+  return status_set(FARM_TIMED_OUT, "%s: no coordinator came up within %d ms", cache_folder, timeout_ms);
+}

@@ -1,0 +1,13 @@
+/* Where a coordinator lives: the lock that elects it and the socket it serves. */
+#ifndef COORDINATOR_PLACE_H
+#define COORDINATOR_PLACE_H
+
+#include "coordinator.h"
+
+/* FARM_AGAIN: another process holds it. The lock ends with *out_fd. */
+enum farm_status place_lock(const char *cache_folder, int *out_fd);
+bool place_is_locked(const char *cache_folder);
+/* FARM_DENIED for tcp addresses that are not loopback: there are no keys yet. FARM_USAGE: not an endpoint. */
+enum farm_status place_check_tcp(const char *endpoint);
+
+#endif
