@@ -4,6 +4,8 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 #include "../engine/build/build.h"
+#include "../engine/build/farm-client.h"
+#include "local-farm.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -118,12 +120,32 @@ static void report_show(const struct build_report *report, const struct build_op
   if (!options->dry_run) log_info("%s: %.1f MiB, %.1f s", options->output_path, (double)report->bytes / 1048576, report->wall_s);
 }
 
+/* A farm is needed to measure and to look up records; --effort 0 and --cache-mode off with it stand alone. */
+static bool wants_farm(const struct build_command *command) {
+  if (command->farm) return true;
+  bool pinned = command->options.lock_path && access(command->options.lock_path, R_OK) == 0;
+  return !pinned && (command->options.effort > 0 || command->options.cache_mode == CACHE_LOCKED);
+}
+
+static enum farm_status farm_open(struct build_command *command, struct client **out_client, struct farm_client *farm) {
+  TRY(local_farm_open(command->farm, command->cache, out_client));
+  farm_client_init(farm, *out_client, command->options.model_path);
+  farm->prefer_records = command->options.cache_mode == CACHE_LOCKED || command->options.cache_mode == CACHE_RO;
+  farm->remeasure = command->options.cache_mode == CACHE_OFF;
+  command->options.farm = &farm->farm;
+  return FARM_OK;
+}
+
 static enum farm_status build_and_report(struct build_command *command) {
   struct progress_state progress = {.terminal = isatty(STDERR_FILENO) == 1};
-  struct build_report report;
+  struct build_report report = {0};
+  struct client *client = NULL;
+  struct farm_client farm;
   command->options.progress = progress_show;
   command->options.progress_context = &progress;
-  enum farm_status status = build_run(&command->options, &report);
+  enum farm_status status = wants_farm(command) ? farm_open(command, &client, &farm) : FARM_OK;
+  if (status == FARM_OK) status = build_run(&command->options, &report);
+  client_close(&client);
   if (progress.terminal && progress.last_phase) fputc('\n', stderr);
   if (status == FARM_OK) report_show(&report, &command->options);
   for (int i = 0; i < report.missing_count; i++) log_info("missing: %s", report.missing[i]);
@@ -133,13 +155,15 @@ static enum farm_status build_and_report(struct build_command *command) {
 }
 
 static enum farm_status run(int argc, char **argv) {
-  struct build_command c = {.cache_mode = "rw", .precision = "f32", .effort = 0};
+  struct build_command c = {.cache_mode = "rw", .precision = "f32", .effort = 2};
   const struct option rows[] = {
       {"output", OPTION_TEXT, &c.options.output_path, 0, 0, "ENGINE", "where the engine goes (also -o)", false},
       {"target", OPTION_LIST, &c.targets, 0, 0, "T", "auto, cpu, or a device class; may be repeated", false},
       {"precision", OPTION_TEXT, &c.precision, 0, 0, "P", "f32", true},
       {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224[:opt[:max]]", "size or range of an input; may be repeated", false},
-      {"effort", OPTION_INTEGER, &c.effort, 0, 4, "0..4", "how much to try: 0 takes the cost model's choice", true},
+      {"effort", OPTION_INTEGER, &c.effort, 0, 4, "0..4", "how much to try (2): 0 takes the cost model's choice", true},
+      {"farm", OPTION_TEXT, &c.farm, 0, 0, "tcp://HOST:PORT", "the coordinator to ask; without it this machine's own", true},
+      {"cache", OPTION_TEXT, &c.cache, 0, 0, "DIR", "cache folder of this machine's own ($XDG_CACHE_HOME/tunefarm)", true},
       {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "threads the engine is made for (default: all this process may use)", true},
       {"cache-mode", OPTION_TEXT, &c.cache_mode, 0, 0, "MODE", "rw, ro, locked or off", true},
       {"lock", OPTION_TEXT, &c.options.lock_path, 0, 0, "FILE", "repeat the decisions of FILE; written when absent", false},

@@ -1,0 +1,19 @@
+/* The builder's farm: the interface of build.h over a client of the coordinator. */
+#ifndef ENGINE_BUILD_FARM_CLIENT_H
+#define ENGINE_BUILD_FARM_CLIENT_H
+
+#include "../../cluster/wire/client.h"
+#include "build.h"
+
+struct farm_client {
+  struct client *client;
+  const char *label;         // of the build, for status
+  bool prefer_records;       // locked and ro: classes with records count before registered ones
+  bool remeasure, fail_fast; // see WIRE_REMEASURE, WIRE_FAIL_FAST
+  struct build_farm farm;    // what the builder is given
+};
+
+/* The client stays the caller's. */
+void farm_client_init(struct farm_client *farm, struct client *client, const char *label);
+
+#endif
