@@ -52,10 +52,10 @@ VECTOR_INLINE vfloat vec_exp_negative(vfloat x) {
 
 /* Normal x > 0: writes the exponent e, returns the mantissa minus one, in [sqrt(1/2) - 1, sqrt(2) - 1). */
 VECTOR_INLINE vfloat vec_log_split(vfloat x, vfloat *out_exponent) {
-  const vint bits = (vint)x - vec_set_int(0x3f3504f3); // sqrt(1/2)
-  const vint e = bits >> 23;
+  const vint e =
+      (vint)((vuint)x - 0x3f3504f3u) >> 23; // less sqrt(1/2); unsigned, since negative x come here, too, and are mended later
   *out_exponent = __builtin_convertvector(e, vfloat);
-  return (vfloat)((vint)x - (e << 23)) - 1.0f;
+  return (vfloat)((vuint)x - ((vuint)e << 23)) - 1.0f;
 }
 
 VECTOR_INLINE vfloat vec_log(vfloat x) {

@@ -34,6 +34,7 @@
 
 typedef float vfloat __attribute__((vector_size(4 * VECTOR_LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * VECTOR_LANES)));
+typedef uint32_t vuint __attribute__((vector_size(4 * VECTOR_LANES)));
 typedef double vdouble __attribute__((vector_size(4 * VECTOR_LANES))); // half as many lanes
 typedef int64_t vlong __attribute__((vector_size(4 * VECTOR_LANES)));  // half as many lanes
 typedef float vhalf __attribute__((vector_size(2 * VECTOR_LANES)));    // half a vfloat
