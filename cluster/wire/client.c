@@ -343,6 +343,27 @@ enum farm_status client_status(struct client *client, int timeout_ms, struct are
   return FARM_OK;
 }
 
+enum farm_status client_cancel_build(struct client *client, const struct digest *build, int timeout_ms) {
+  uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0;
+  const struct wire_message cancel = {.type = WIRE_CANCEL, .cancel = {*build}};
+  struct arena arena = {0};
+  struct wire_message message;
+  bool done = false;
+  enum farm_status status = FARM_OK;
+  while (!done && status == FARM_OK && clock_now_ns() < end) {
+    if (link_state(client->link) == LINK_UP && session != link_session(client->link) && link_send(client->link, &cancel) == FARM_OK)
+      session = link_session(client->link);
+    status = link_receive(client->link, -1, SLICE_MS, &arena, &message, NULL);
+    if (status == FARM_OK && message.type == WIRE_DONE && digest_equal(&message.done.build, build)) done = true;
+    else if (status == FARM_OK && belongs_to_build(message.type)) status = frames_push(&client->aside, &message, 0);
+    else if (status == FARM_AGAIN) status = FARM_OK;
+  }
+  arena_free(&arena);
+  TRY(status);
+  FAIL_IF(!done, FARM_TIMED_OUT, "the coordinator did not answer in time");
+  return FARM_OK;
+}
+
 enum farm_status client_drain(struct client *client, int timeout_ms) {
   uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull;
   struct client_event event;

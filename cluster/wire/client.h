@@ -55,6 +55,8 @@ struct client_event { // what it points to stays valid until the next call
 enum farm_status client_next(struct client *client, int timeout_ms, struct client_event *out_event);
 /* Ends the build; FARM_OK also when it is over already. */
 enum farm_status client_cancel(struct client *client, int timeout_ms);
+/* The same for any build of the coordinator, by its id; whoever waits for it is told that it was cancelled. */
+enum farm_status client_cancel_build(struct client *client, const struct digest *build, int timeout_ms);
 
 struct client_found { // of one item
   bool hit, has_record;

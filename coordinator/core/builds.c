@@ -302,10 +302,12 @@ void builds_close(struct core *core, const struct digest *id) {
 
 void builds_cancel(struct core *core, struct peer *peer, const struct digest *id) {
   struct build *build = build_find(core, id);
-  core_send(core, peer->id, &(struct wire_message){.type = WIRE_DONE,
-                                                   .done = {.build = *id, .status = build && build->done ? build->outcome : FARM_CANCELLED, .message = "cancelled",
-                                                            .items = build ? build->total : 0, .hits = build ? build->hits : 0,
-                                                            .variants_timed = build ? build->variants_timed : 0}});
+  const struct wire_message done = {.type = WIRE_DONE,
+                                    .done = {.build = *id, .status = build && build->done ? build->outcome : FARM_CANCELLED, .message = "cancelled",
+                                             .items = build ? build->total : 0, .hits = build ? build->hits : 0,
+                                             .variants_timed = build ? build->variants_timed : 0}};
+  core_send(core, peer->id, &done);
+  if (build && build->peer && build->peer != peer->id && !build->done) core_send(core, build->peer, &done); // it was another's
   if (build) build_drop(core, build);
 }
 

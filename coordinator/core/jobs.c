@@ -202,8 +202,8 @@ void jobs_of_task_stop(struct core *core, struct task *task, int kind, const str
       i++;
       continue;
     }
-    if (job->worker && job->worker != except) stop(core, job->worker, job->lease, "nobody waits for it");
-    hand_back(job);
+    bool owes = hand_back(job) >= 0 || job->kind != WIRE_JOB_SCREEN; // one that has delivered all is about to end by itself
+    if (owes && job->worker && job->worker != except) stop(core, job->worker, job->lease, "nobody waits for it");
     job_drop(core, job);
   }
 }
