@@ -24,7 +24,7 @@ static const struct {
                     "Mul(x,Mul(c=Clip(Add(x,3)),0.1666667))"}},
 };
 
-static bool close_to(double a, double b) { return fabs(a - b) <= 1e-4; }
+static bool close_to(double a, double b) { return fabs(a - b) <= 1e-3; }
 
 /* The parts of a hard swish that are no operands: bounds of the clip, slope of the hard sigmoid. */
 static bool parameters_fit(const struct match *match) {

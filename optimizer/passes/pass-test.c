@@ -33,6 +33,7 @@ static void check_pass(const char *only, const char *inputs, const char *body, c
 
 TEST(pass_eliminate_dead, "") {
   check_pass("eliminate-dead", "%x: f32[4]", "%a = Neg.13(%x)\n%b = Neg.13(%a)\n%y = Abs.13(%x)\nreturn %y", "%y = Abs.13(%x)\nreturn %y\n");
+  check_pass(NULL, "%x: f32[4]", "%a, %m = Dropout.13(%x)\n%y = Softmax.13(%a)\nreturn %y", "%y = Softmax.13(%x)\nreturn %y\n"); // an output that nothing uses
 }
 
 TEST(pass_remove_noops, "") {

@@ -6,7 +6,7 @@
  * Name(a,b)  an ONNX operator (domain ""); Add and Mul match with their arguments exchanged, too. Inputs beyond the pattern's must be
  *            constants. tunefarm operators are written with a `#`: #Gemm(x,w).
  * x          any value; the same name is the same value everywhere        $c   a constant of one element
- * 0.5        a constant of one element, equal within 1e-4 of it           n=…  names the value that the rest describes
+ * 0.5        a constant of one element, as value_is_number says           n=…  names the value that the rest describes
  *
  * A match counts when nothing outside uses what its inner nodes make.
  */

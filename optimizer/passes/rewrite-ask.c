@@ -41,7 +41,9 @@ bool value_scalar(const struct value *value, double *out) {
 
 bool value_is_number(const struct value *value, double number) {
   double own;
-  return value_scalar(value, &own) && fabs(own - number) <= 1e-4 * fabs(number);
+  if (!value_scalar(value, &own)) return false;
+  const double tolerance = value->constant->dtype == DTYPE_F16 ? 1e-3 : value->constant->dtype == DTYPE_BF16 ? 5e-3 : 1e-4;
+  return fabs(own - number) <= tolerance * fabs(number);
 }
 
 bool dims_static(const struct tensor *type) { return type->rank >= 0 && tensor_elems(type) >= 0; }

@@ -24,7 +24,7 @@ bool value_is_private(const struct pass_context *context, const struct value *va
 bool value_is_float(const struct value *value); // f32, f16, bf16
 bool types_equal(const struct tensor *a, const struct tensor *b); // dtype, rank, dims; unknown dims equal nothing
 bool value_scalar(const struct value *value, double *out); // a constant of one element, as a number
-bool value_is_number(const struct value *value, double number); // such a constant, equal within 1e-4 of it
+bool value_is_number(const struct value *value, double number); // such a constant, equal within 1e-4 of it (f16 1e-3, bf16 5e-3)
 bool dims_static(const struct tensor *type);
 /* Integer attribute list, or (newer opsets) the constant input `input`; returns the count, -1 when neither is there. */
 int node_ints(const struct node *node, const char *attr, int input, int64_t *out, int most);
