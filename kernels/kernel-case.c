@@ -41,6 +41,23 @@ bool guarded_intact(const struct guarded *guarded) {
 
 void guarded_fill(struct guarded *guarded) { memset(guarded->data, PATTERN, guarded->bytes); }
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+void guarded_forbid(const struct guarded *guarded, bool forbid) {
+  if (!guarded->base) return;
+  const unsigned char *end = guarded->data + guarded->bytes;
+  if (forbid) {
+    __asan_poison_memory_region(guarded->base, GUARD_BYTES);
+    __asan_poison_memory_region(end, GUARD_BYTES);
+  } else {
+    __asan_unpoison_memory_region(guarded->base, GUARD_BYTES);
+    __asan_unpoison_memory_region(end, GUARD_BYTES);
+  }
+}
+#else
+void guarded_forbid(const struct guarded *guarded, bool forbid) { (void)guarded, (void)forbid; }
+#endif
+
 /* ---- layouts ---- */
 bool operand_has_layout(const struct problem *problem, const struct tensor *type, int operand) {
   bool image = problem->kind == PROBLEM_CONV2D || problem->kind == PROBLEM_POOL2D;

@@ -15,6 +15,8 @@ enum farm_status guarded_make(size_t bytes, struct guarded *out); // data full o
 void guarded_free(struct guarded *guarded);
 bool guarded_intact(const struct guarded *guarded);
 void guarded_fill(struct guarded *guarded); // the data
+/* With AddressSanitizer the zones are forbidden while a kernel runs, so that reads beyond an operand are found, too; else nothing. */
+void guarded_forbid(const struct guarded *guarded, bool forbid);
 
 /* Samples of a result too large to compute in full. */
 struct kernel_samples {

@@ -214,13 +214,26 @@ static void compare_samples(struct comparison *state) {
   if (samples->linear) compare_projections(state);
 }
 
+static void forbid_zones(const struct kernel_trial *trial, bool forbid) {
+  for (int i = 0; i < PROBLEM_MAX_OPERANDS; i++) {
+    guarded_forbid(&trial->of->inputs[i], forbid);
+    guarded_forbid(&trial->layout_inputs[i], forbid);
+    guarded_forbid(&trial->outputs[i], forbid);
+  }
+  for (int i = 0; trial->packed && i < trial->copies; i++) guarded_forbid(&trial->packed[i], forbid);
+  guarded_forbid(&trial->workspace, forbid);
+}
+
 enum farm_status kernel_trial_check(struct kernel_trial *trial, struct thread_pool *pool, struct kernel_verdict *out_verdict) {
   const struct kernel_case *of = trial->of;
   *out_verdict = (struct kernel_verdict){0};
   TRY(kernel_case_expect(trial->of));
   for (int i = 0; i < of->problem->output_count; i++) guarded_fill(&trial->outputs[i]);
   guarded_fill(&trial->workspace);
-  TRY(kernel_trial_run(trial, pool, 0));
+  forbid_zones(trial, true);
+  enum farm_status status = kernel_trial_run(trial, pool, 0);
+  forbid_zones(trial, false);
+  TRY(status);
   struct comparison state = {.trial = trial, .verdict = out_verdict};
   if (of->sampled)
     compare_samples(&state);
