@@ -257,6 +257,35 @@ TEST(run_packed_weights_of_every_gemm_variant, "") {
   arena_free(&arena);
 }
 
+/* Packed weights that do not fit the problem are never read: row-major ones step in, or the step says what is missing. */
+TEST(run_packed_weights_that_do_not_fit, "") {
+  struct device_class machine;
+  struct arena arena = {0};
+  struct problem problem;
+  static struct variant variants[4096];
+  static _Alignas(64) uint8_t packed[1 << 16];
+  float w[128], x[64] = {0};
+  for (int i = 0; i < 128; i++) w[i] = (float)(i % 7 - 3);
+  REQUIRE_OK(cpu_device_class(&machine));
+  REQUIRE_OK(problem_parse("gemm m4 n16 k8 f32 acc:f32 w:const", &arena, &problem));
+  int count = catalogue_variants(&problem, &machine, LAYOUT_ANY, variants, 4096), i = 0;
+  while (i < count && !variant_packed_bytes(&problem, &variants[i])) i++;
+  REQUIRE(i < count);
+  size_t bytes = variant_packed_bytes(&problem, &variants[i]) + 64;
+  REQUIRE(bytes <= sizeof packed);
+  for (int row_major = 0; row_major < 2; row_major++) {
+    struct plan_builder *b = packed_gemm(&variants[i], &problem, w, packed, row_major);
+    memset(packed, 0xff, bytes); // NaN, should anything read it
+    b->steps[0][0].packed_weight = builder_weight(b, packed, bytes);
+    struct run_case run = case_of(b);
+    case_input(&run, 0, F32(4, 8), x);
+    if (row_major) gemm_check(&run, 4, w);
+    else CHECK(farm_context_run(run.context) == FARM_MISMATCH && strstr(farm_last_message(), "step MatMul"));
+    case_free(&run);
+  }
+  arena_free(&arena);
+}
+
 static struct plan_builder *wrong_revision(void) {
   struct device_class machine;
   struct arena arena = {0};

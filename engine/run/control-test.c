@@ -193,3 +193,43 @@ TEST(run_scan_along_an_axis, "") {
       case_free(&run);
     }
 }
+
+/* (a, b) -> two of {a, b, a + b}: outs that are each other's in, and one out given twice */
+static struct plan_builder *carrying(enum value_place place, int first, int second) {
+  struct plan_builder *b = builder_new();
+  uint32_t trips = builder_input(b, "trips", SCALAR(DTYPE_I64)), a = builder_input(b, "a", I64(1)), c = builder_input(b, "b", I64(1));
+  uint32_t last_a = builder_output(b, "last_a", I64(1)), last_b = builder_output(b, "last_b", I64(1));
+  struct plan_step *loop = op(b, 0, STEP_LOOP, "Loop", 16, IDS(trips, PLAN_NO_INDEX, a, c), IDS(last_a, last_b));
+  int body = builder_block(b);
+  loop->blocks[0] = (uint32_t)body;
+  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)), going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
+  uint32_t in_a = builder_value(b, "in_a", place, I64(1)), in_b = builder_value(b, "in_b", place, I64(1));
+  uint32_t sum = builder_value(b, "sum", place, I64(1)), choice[] = {in_a, in_b, sum};
+  uint32_t takes[] = {i, going, in_a, in_b}, gives[] = {going, choice[first], choice[second]};
+  for (int k = 0; k < 4; k++) builder_takes(b, body, takes[k]);
+  op(b, body, STEP_KERNEL, "Add", 14, IDS(in_a, in_b), IDS(sum));
+  for (int k = 0; k < 3; k++) builder_gives(b, body, gives[k], I64(1));
+  return b;
+}
+
+TEST(run_loop_carries_all_at_once, "") {
+  static const enum value_place places[] = {VALUE_POOLED, VALUE_ARENA, VALUE_HOST};
+  for (int kind = 0; kind < 27; kind++) {
+    int first = kind % 3, second = kind / 3 % 3;
+    struct run_case run = case_of(carrying(places[kind / 9], first, second));
+    for (int64_t trips = 0; trips < 7; trips++) {
+      int64_t start[2] = {3, 5}, a = 3, b = 5;
+      for (int64_t t = 0; t < trips; t++) {
+        int64_t choice[] = {a, b, a + b};
+        a = choice[first];
+        b = choice[second];
+      }
+      case_input(&run, 0, SCALAR(DTYPE_I64), &trips);
+      for (int i = 0; i < 2; i++) case_input(&run, 1 + i, I64(1), &start[i]);
+      REQUIRE_OK(farm_context_run(run.context));
+      case_expect(&run, 0, I64(1), &a);
+      case_expect(&run, 1, I64(1), &b);
+    }
+    case_free(&run);
+  }
+}

@@ -79,6 +79,7 @@ TEST(run_with_unaligned_buffers, "") {
     float first;
     memcpy(&first, out[0] + shift, 4);
     CHECK(first == 1);
+    CHECK((uintptr_t)run.context->current->values[0].data % 4 == 0); // kernels never see an address that floats may not have
   }
   case_free(&run);
 }
@@ -240,6 +241,32 @@ TEST(run_sizes_that_only_data_tells, "") {
   in[0] = in[1] = in[2] = in[3] = 0;
   REQUIRE_OK(farm_context_run(run.context));
   CHECK(small[0] == 2 && small[1] == 2 && small[2] == 2 && small[3] == 4);
+  case_free(&run);
+}
+
+/* The same types, other contents: what follows from host values is found anew. */
+TEST(run_shapes_that_the_caller_computes, "") {
+  struct plan_builder *b = builder_new();
+  uint32_t x = builder_input(b, "x", F32(6)), shape = builder_input(b, "shape", I64(2));
+  uint32_t y = builder_value(b, "y", VALUE_OUTPUT, F32(DIM_UNKNOWN, DIM_UNKNOWN));
+  builder_gives(b, 0, y, F32(DIM_UNKNOWN, DIM_UNKNOWN));
+  op(b, 0, STEP_KERNEL, "Reshape", 14, IDS(x, shape), IDS(y));
+  struct run_case run = case_of(b);
+  float in[6] = {1, 2, 3, 4, 5, 6};
+  int64_t dims[2] = {2, 3};
+  case_input(&run, 0, F32(6), in);
+  case_input(&run, 1, I64(2), dims);
+  for (int64_t rows = 1; rows <= 3; rows++) {
+    dims[0] = rows;
+    dims[1] = 6 / rows;
+    REQUIRE_OK(farm_context_run(run.context));
+    case_expect(&run, 0, F32(rows, 6 / rows), in);
+  }
+  dims[0] = 4;
+  CHECK(farm_context_run(run.context) == FARM_INVALID && strstr(farm_last_message(), "step Reshape"));
+  dims[0] = 3;
+  REQUIRE_OK(farm_context_run(run.context));
+  case_expect(&run, 0, F32(3, 2), in);
   case_free(&run);
 }
 
