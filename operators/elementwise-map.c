@@ -19,18 +19,51 @@ struct fragment {
 };
 
 #define ANY 1, 99
-#define UNARY(name, op) {"", name, ANY, 1, "{%1=" op " %0;out %1}", {{0}}}
-#define BINARY(name, op) {"", name, ANY, 2, "{%2=" op " %0 %1;out %2}", {{0}}}
+#define UNARY(name, op)                                                                                                          \
+  {                                                                                                                              \
+    "", name, ANY, 1, "{%1=" op " %0;out %1}", {                                                                                 \
+      { 0 }                                                                                                                      \
+    }                                                                                                                            \
+  }
+#define BINARY(name, op)                                                                                                         \
+  {                                                                                                                              \
+    "", name, ANY, 2, "{%2=" op " %0 %1;out %2}", {                                                                              \
+      { 0 }                                                                                                                      \
+    }                                                                                                                            \
+  }
 /* exp(x) - 1 = tanh(x / 2) (exp(x) + 1), exact also near 0; here %4 */
 #define EXPM1 "{%1=mul %0 $0;%2=tanh %1;%3=exp %0;%4=add %3 $1;%5=mul %2 %4;"
 
 static const struct fragment fragments[] = {
-    BINARY("Add", "add"), BINARY("Sub", "sub"), BINARY("Mul", "mul"), BINARY("Div", "div"), BINARY("Pow", "pow"),
-    BINARY("Equal", "equal"), BINARY("Less", "less"), BINARY("LessOrEqual", "less_equal"), BINARY("And", "and"), BINARY("Or", "or"),
-    UNARY("Neg", "neg"), UNARY("Abs", "abs"), UNARY("Sign", "sign"), UNARY("Sqrt", "sqrt"), UNARY("Reciprocal", "reciprocal"),
-    UNARY("Exp", "exp"), UNARY("Log", "log"), UNARY("Sin", "sin"), UNARY("Cos", "cos"), UNARY("Tanh", "tanh"), UNARY("Erf", "erf"),
-    UNARY("Sigmoid", "sigmoid"), UNARY("Softplus", "softplus"), UNARY("Floor", "floor"), UNARY("Ceil", "ceil"), UNARY("Round", "round"),
-    UNARY("Relu", "relu"), UNARY("HardSwish", "hard_swish"), UNARY("Not", "not"),
+    BINARY("Add", "add"),
+    BINARY("Sub", "sub"),
+    BINARY("Mul", "mul"),
+    BINARY("Div", "div"),
+    BINARY("Pow", "pow"),
+    BINARY("Equal", "equal"),
+    BINARY("Less", "less"),
+    BINARY("LessOrEqual", "less_equal"),
+    BINARY("And", "and"),
+    BINARY("Or", "or"),
+    UNARY("Neg", "neg"),
+    UNARY("Abs", "abs"),
+    UNARY("Sign", "sign"),
+    UNARY("Sqrt", "sqrt"),
+    UNARY("Reciprocal", "reciprocal"),
+    UNARY("Exp", "exp"),
+    UNARY("Log", "log"),
+    UNARY("Sin", "sin"),
+    UNARY("Cos", "cos"),
+    UNARY("Tanh", "tanh"),
+    UNARY("Erf", "erf"),
+    UNARY("Sigmoid", "sigmoid"),
+    UNARY("Softplus", "softplus"),
+    UNARY("Floor", "floor"),
+    UNARY("Ceil", "ceil"),
+    UNARY("Round", "round"),
+    UNARY("Relu", "relu"),
+    UNARY("HardSwish", "hard_swish"),
+    UNARY("Not", "not"),
     {"", "Greater", ANY, 2, "{%2=less %1 %0;out %2}", {{0}}},
     {"", "GreaterOrEqual", ANY, 2, "{%2=less_equal %1 %0;out %2}", {{0}}},
     {"", "Xor", ANY, 2, "{%2=equal %0 %1;%3=not %2;out %3}", {{0}}},
@@ -44,11 +77,25 @@ static const struct fragment fragments[] = {
     {"", "LeakyRelu", ANY, 1, "{%1=less %0 $0;%2=mul %0 $1;%3=where %1 %2 %0;out %3}", {{NULL, 0}, {"alpha", 0.01f}}},
     {"", "PRelu", ANY, 2, "{%2=less %0 $0;%3=mul %0 %1;%4=where %2 %3 %0;out %4}", {{NULL, 0}}},
     {"", "ThresholdedRelu", ANY, 1, "{%1=less $0 %0;%2=where %1 %0 $1;out %2}", {{"alpha", 1}, {NULL, 0}}},
-    {"", "HardSigmoid", ANY, 1, "{%1=mul %0 $0;%2=add %1 $1;%3=max %2 $2;%4=min %3 $3;out %4}", {{"alpha", 0.2f}, {"beta", 0.5f}, {NULL, 0}, {NULL, 1}}},
+    {"",
+     "HardSigmoid",
+     ANY,
+     1,
+     "{%1=mul %0 $0;%2=add %1 $1;%3=max %2 $2;%4=min %3 $3;out %4}",
+     {{"alpha", 0.2f}, {"beta", 0.5f}, {NULL, 0}, {NULL, 1}}},
     {"", "Softsign", ANY, 1, "{%1=abs %0;%2=add %1 $0;%3=div %0 %2;out %3}", {{NULL, 1}}},
     {"", "Mish", ANY, 1, "{%1=softplus %0;%2=tanh %1;%3=mul %0 %2;out %3}", {{0}}},
-    {"", "Elu", ANY, 1, EXPM1 "%6=mul %5 $2;%7=less %0 $3;%8=where %7 %6 %0;out %8}", {{NULL, 0.5f}, {NULL, 1}, {"alpha", 1}, {NULL, 0}}},
-    {"", "Selu", ANY, 1, EXPM1 "%6=mul %5 $2;%7=less %0 $3;%8=where %7 %6 %0;%9=mul %8 $4;out %9}",
+    {"",
+     "Elu",
+     ANY,
+     1,
+     EXPM1 "%6=mul %5 $2;%7=less %0 $3;%8=where %7 %6 %0;out %8}",
+     {{NULL, 0.5f}, {NULL, 1}, {"alpha", 1}, {NULL, 0}}},
+    {"",
+     "Selu",
+     ANY,
+     1,
+     EXPM1 "%6=mul %5 $2;%7=less %0 $3;%8=where %7 %6 %0;%9=mul %8 $4;out %9}",
      {{NULL, 0.5f}, {NULL, 1}, {"alpha", 1.67326319217681884765625f}, {NULL, 0}, {"gamma", 1.05070102214813232421875f}}},
     {"com.microsoft", "Gelu", ANY, 1, "{%1=gelu %0;out %1}", {{0}}},
     {"com.microsoft", "BiasGelu", ANY, 2, "{%2=add %0 %1;%3=gelu %2;out %3}", {{0}}},
@@ -57,9 +104,12 @@ static const struct fragment fragments[] = {
     {"com.microsoft", "QuickGelu", ANY, 1, "{%1=mul %0 $0;%2=sigmoid %1;%3=mul %0 %2;out %3}", {{"alpha", 1.702f}}},
 };
 
-static const struct fragment gelus[] = {{"", "Gelu", ANY, 1, "{%1=gelu %0;out %1}", {{0}}}, {"", "Gelu", ANY, 1, "{%1=gelu_tanh %0;out %1}", {{0}}}};
+static const struct fragment gelus[] = {{"", "Gelu", ANY, 1, "{%1=gelu %0;out %1}", {{0}}},
+                                        {"", "Gelu", ANY, 1, "{%1=gelu_tanh %0;out %1}", {{0}}}};
 
-bool elementwise_type(enum dtype dtype) { return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_BOOL; }
+bool elementwise_type(enum dtype dtype) {
+  return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 || dtype == DTYPE_BOOL;
+}
 
 static const struct fragment *fragment_find(const struct operation *operation, int input_count) {
   const struct operator_row *row = operation->row;
@@ -84,7 +134,8 @@ static bool variadic_program(const struct operator_row *row, int inputs, struct 
     if (strcmp(chains[i].name, row->name)) continue;
     *out = (struct map_program){.operand_count = inputs, .instruction_count = inputs - 1, .output_count = 1};
     for (int k = 0; k < inputs - 1; k++)
-      out->instructions[k] = (struct map_instruction){chains[i].op, {{false, (int16_t)(k ? inputs + k - 1 : 0)}, {false, (int16_t)(k + 1)}}};
+      out->instructions[k] =
+          (struct map_instruction){chains[i].op, {{false, (int16_t)(k ? inputs + k - 1 : 0)}, {false, (int16_t)(k + 1)}}};
     out->outputs[0].index = (int16_t)(inputs > 1 ? inputs + inputs - 2 : 0);
     return true;
   }

@@ -1,7 +1,7 @@
 /* tunefarm.Attention: softmax(q k^T scale + mask) v per head, in the operand orders of problem/problem.h. See fused.h.
  *
- * Operands may have the heads folded into their last dim: order 1 [b][seq][heads d], order 2 [b][seq][3 heads d]; the output is then
- * folded, too. A mask counts by its elements; its dims of 1 do not matter.
+ * Operands may have the heads folded into their last dim: order 1 [b][seq][heads d], order 2 [b][seq][3 heads d]; the output is
+ * then folded, too. A mask counts by its elements; its dims of 1 do not matter.
  */
 #include "../base/pmath.h"
 #include "../problem/problem.h"
@@ -17,8 +17,8 @@ enum farm_status fused_attention_read(const struct attrs *attrs, struct fused_at
   attention.causal = attr_int(attrs, "causal", 0) != 0;
   FAIL_IF(order < 0 || order == 3 || order > 4, FARM_INVALID, "order is %lld", (long long)order);
   FAIL_IF(mask < 0 || mask > 5, FARM_INVALID, "mask is %lld", (long long)mask);
-  FAIL_IF(attention.heads < 1 || attention.heads > 1 << 20 || attention.kv_heads < 1 || attention.heads % attention.kv_heads, FARM_INVALID,
-          "heads is %lld, kv_heads %lld", (long long)attention.heads, (long long)attention.kv_heads);
+  FAIL_IF(attention.heads < 1 || attention.heads > 1 << 20 || attention.kv_heads < 1 || attention.heads % attention.kv_heads,
+          FARM_INVALID, "heads is %lld, kv_heads %lld", (long long)attention.heads, (long long)attention.kv_heads);
   FAIL_IF(order == 2 && attention.heads != attention.kv_heads, FARM_INVALID, "order 2 has as many kv_heads as heads");
   attention.order = (int)order, attention.mask = (int)mask;
   *out = attention;
@@ -33,7 +33,8 @@ static enum farm_status unfold(int64_t dim, int64_t parts, int64_t *out) {
 }
 
 /* b, heads, length and depth of one operand in order 0, 1 or 4 (k). */
-static enum farm_status operand_sizes(const struct tensor *t, const struct fused_attention *attention, int64_t heads, bool k, int64_t out[4]) {
+static enum farm_status operand_sizes(const struct tensor *t, const struct fused_attention *attention, int64_t heads, bool k,
+                                      int64_t out[4]) {
   const bool folded = t->rank == 3 && attention->order == 1, turned = k && attention->order == 4;
   FAIL_IF(t->rank != 4 && !folded, FARM_INVALID, "an operand of rank %d", t->rank);
   out[0] = t->dims[0], out[1] = heads;
@@ -42,7 +43,8 @@ static enum farm_status operand_sizes(const struct tensor *t, const struct fused
     return unfold(t->dims[2], heads, &out[3]);
   }
   const int64_t own_heads = attention->order == 1 ? t->dims[2] : t->dims[1];
-  FAIL_IF(own_heads >= 0 && own_heads != heads, FARM_INVALID, "an operand has %lld heads, not %lld", (long long)own_heads, (long long)heads);
+  FAIL_IF(own_heads >= 0 && own_heads != heads, FARM_INVALID, "an operand has %lld heads, not %lld", (long long)own_heads,
+          (long long)heads);
   out[2] = attention->order == 1 ? t->dims[1] : t->dims[turned ? 3 : 2];
   out[3] = t->dims[turned ? 2 : 3];
   return FARM_OK;
@@ -53,7 +55,8 @@ static enum farm_status packed_sizes(const struct tensor *qkv, const struct fuse
   int64_t depth = qkv->dims[4];
   FAIL_IF(qkv->rank != 3 && qkv->rank != 5, FARM_INVALID, "a packed operand of rank %d", qkv->rank);
   if (qkv->rank == 3) TRY(unfold(qkv->dims[2], 3 * heads, &depth));
-  FAIL_IF(qkv->rank == 5 && (qkv->dims[2] != 3 || qkv->dims[3] != heads), FARM_INVALID, "a packed operand is not [b][seq][3][heads][d]");
+  FAIL_IF(qkv->rank == 5 && (qkv->dims[2] != 3 || qkv->dims[3] != heads), FARM_INVALID,
+          "a packed operand is not [b][seq][3][heads][d]");
   const int64_t sizes[7] = {qkv->dims[0], heads, heads, qkv->dims[1], qkv->dims[1], depth, depth};
   for (int i = 0; i < 7; i++) out[i] = sizes[i];
   return FARM_OK;
@@ -69,8 +72,8 @@ static enum farm_status check_mask(const struct tensor *mask, int kind, const in
   return FARM_OK;
 }
 
-enum farm_status fused_attention_sizes(const struct fused_attention *attention, const struct tensor *const *inputs, int input_count,
-                                       int64_t out_sizes[7]) {
+enum farm_status fused_attention_sizes(const struct fused_attention *attention, const struct tensor *const *inputs,
+                                       int input_count, int64_t out_sizes[7]) {
   const int base = attention->order == 2 ? 1 : 3;
   FAIL_IF(input_count != base + (attention->mask != 0), FARM_INVALID, "%d operands", input_count);
   for (int i = 0; i < input_count; i++) FAIL_IF(!inputs[i], FARM_INVALID, "operand %d is omitted", i);
@@ -107,9 +110,12 @@ static enum farm_status attention_shape(struct shape_call *call) {
   TRY(fused_attention_sizes(&attention, inputs, call->input_count, s));
   TRY(nn_dim_multiply(s[1], s[6], &folded));
   const int rank = inputs[0]->rank;
-  if (rank == 3) nn_output(call, 0, nn_dtype(call, 0), 3, (const int64_t[]){s[0], s[3], folded});
-  else if (attention.order == 1 || attention.order == 2) nn_output(call, 0, nn_dtype(call, 0), 4, (const int64_t[]){s[0], s[3], s[1], s[6]});
-  else nn_output(call, 0, nn_dtype(call, 0), 4, (const int64_t[]){s[0], s[1], s[3], s[6]});
+  if (rank == 3)
+    nn_output(call, 0, nn_dtype(call, 0), 3, (const int64_t[]){s[0], s[3], folded});
+  else if (attention.order == 1 || attention.order == 2)
+    nn_output(call, 0, nn_dtype(call, 0), 4, (const int64_t[]){s[0], s[3], s[1], s[6]});
+  else
+    nn_output(call, 0, nn_dtype(call, 0), 4, (const int64_t[]){s[0], s[1], s[3], s[6]});
   return FARM_OK;
 }
 
@@ -144,12 +150,18 @@ struct attention_run {
 static double mask_at(const struct attention_run *run, int64_t b, int64_t h, int64_t i, int64_t j) {
   const int64_t *s = run->s, kv = s[ATTENTION_KV], seq = s[ATTENTION_SEQ];
   switch (run->attention.mask) {
-  case 0: return 0;
-  case 1: return run->mask[j];
-  case 2: return run->mask[b * kv + j];
-  case 3: return run->mask[i * kv + j];
-  case 4: return run->mask[((b * s[ATTENTION_HEADS] + h) * seq + i) * kv + j];
-  default: return run->mask[(b * seq + i) * kv + j];
+  case 0:
+    return 0;
+  case 1:
+    return run->mask[j];
+  case 2:
+    return run->mask[b * kv + j];
+  case 3:
+    return run->mask[i * kv + j];
+  case 4:
+    return run->mask[((b * s[ATTENTION_HEADS] + h) * seq + i) * kv + j];
+  default:
+    return run->mask[(b * seq + i) * kv + j];
   }
 }
 
@@ -183,7 +195,8 @@ static void attention_row(const struct attention_run *run, int64_t b, int64_t h,
       for (int64_t d = 0; d < dv; d++) run->sums[d] += run->scores[j] * v[d];
   }
   const bool heads_inside = run->attention.order == 1 || run->attention.order == 2;
-  const int64_t row = heads_inside ? (b * s[ATTENTION_SEQ] + i) * s[ATTENTION_HEADS] + h : (b * s[ATTENTION_HEADS] + h) * s[ATTENTION_SEQ] + i;
+  const int64_t row =
+      heads_inside ? (b * s[ATTENTION_SEQ] + i) * s[ATTENTION_HEADS] + h : (b * s[ATTENTION_HEADS] + h) * s[ATTENTION_SEQ] + i;
   nn_store_range(run->y, row * dv, dv, run->sums);
 }
 

@@ -70,8 +70,10 @@ static enum farm_status conv_reference_body(struct reference_call *call, struct 
   double *x_values = NULL, *w_values = NULL;
   TRY(convolution_read(call->attrs, &turned, call->inputs[1], false, &convolution));
   TRY(reference_output(call, 0));
-  if (conv.nhwc) TRY(load_turned(scratch, x, &x_values));
-  else TRY(nn_load(scratch, x, &x_values));
+  if (conv.nhwc)
+    TRY(load_turned(scratch, x, &x_values));
+  else
+    TRY(nn_load(scratch, x, &x_values));
   TRY(nn_load(scratch, call->inputs[1], &w_values));
   TRY(fused_end_load(call, scratch, 2, &conv.end));
   conv.y = call->outputs[0], conv.channels = convolution.out_channels, conv.sites = window_sites(&convolution.window);

@@ -6,7 +6,8 @@
 enum farm_status fused_epilogue(const struct attrs *attrs, int first, int input_count, struct epilogue *out) {
   TRY(epilogue_parse(attr_string(attrs, "epilogue", ""), out));
   int extras = epilogue_operands(out);
-  FAIL_IF(input_count - first != extras, FARM_INVALID, "the epilogue takes %d operands, there are %d", extras, input_count - first);
+  FAIL_IF(input_count - first != extras, FARM_INVALID, "the epilogue takes %d operands, there are %d", extras,
+          input_count - first);
   return FARM_OK;
 }
 

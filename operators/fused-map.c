@@ -11,7 +11,8 @@ _Static_assert((int)FUSED_MAP_MAX_PARAMS == (int)MAP_MAX_PARAMS, "one limit");
 
 static const uint32_t MAP_TYPES = NN_TYPE(F32) | NN_TYPE(F16) | NN_TYPE(BF16) | NN_TYPE(BOOL);
 
-enum farm_status fused_map_program(const struct attrs *attrs, struct map_program *out_program, float out_params[FUSED_MAP_MAX_PARAMS]) {
+enum farm_status fused_map_program(const struct attrs *attrs, struct map_program *out_program,
+                                   float out_params[FUSED_MAP_MAX_PARAMS]) {
   struct map_program program;
   enum farm_status status = map_program_parse(attr_string(attrs, "program", ""), &program);
   if (status != FARM_OK) return FARM_INVALID; // the message is the parser's
@@ -31,7 +32,8 @@ static enum farm_status reduced_axes(const struct attrs *attrs, int rank, uint32
   const struct attr *attr = attr_find(attrs, "axes");
   *out = 0;
   if (!attr) return FARM_OK;
-  FAIL_IF(attr->type != ATTR_INTS || attr->count < 1 || attr->count > TENSOR_MAX_RANK, FARM_INVALID, "axes is not a list of axes");
+  FAIL_IF(attr->type != ATTR_INTS || attr->count < 1 || attr->count > TENSOR_MAX_RANK, FARM_INVALID,
+          "axes is not a list of axes");
   int count = attr_ints(attrs, "axes", axes, TENSOR_MAX_RANK), axis;
   for (int i = 0; i < count; i++) {
     TRY(shape_axis(axes[i], rank, &axis));
@@ -65,8 +67,8 @@ static enum farm_status map_shape(struct shape_call *call) {
   struct tensor full;
   uint32_t reduced;
   TRY(fused_map_program(call->attrs, &program, NULL));
-  FAIL_IF(program.operand_count != call->input_count, FARM_INVALID, "the program has %d operands, the node %d", program.operand_count,
-          call->input_count);
+  FAIL_IF(program.operand_count != call->input_count, FARM_INVALID, "the program has %d operands, the node %d",
+          program.operand_count, call->input_count);
   FAIL_IF(call->output_count > program.output_count, FARM_INVALID, "the program has %d outputs", program.output_count);
   for (int i = 0; i < call->input_count; i++) {
     FAIL_IF(!nn_given(call, i), FARM_INVALID, "input %d is omitted", i);
@@ -129,12 +131,18 @@ static double reduce_start(enum map_reduce reduce) {
 static double reduce_step(enum map_reduce reduce, double so_far, double value) {
   switch (reduce) {
   case MAP_REDUCE_SUM:
-  case MAP_REDUCE_MEAN: return so_far + value;
-  case MAP_REDUCE_MAX: return so_far != so_far || so_far > value ? so_far : value;
-  case MAP_REDUCE_MIN: return so_far != so_far || so_far < value ? so_far : value;
-  case MAP_REDUCE_PROD: return so_far * value;
-  case MAP_REDUCE_SUMSQ: return so_far + value * value;
-  default: return value;
+  case MAP_REDUCE_MEAN:
+    return so_far + value;
+  case MAP_REDUCE_MAX:
+    return so_far != so_far || so_far > value ? so_far : value;
+  case MAP_REDUCE_MIN:
+    return so_far != so_far || so_far < value ? so_far : value;
+  case MAP_REDUCE_PROD:
+    return so_far * value;
+  case MAP_REDUCE_SUMSQ:
+    return so_far + value * value;
+  default:
+    return value;
   }
 }
 
@@ -155,7 +163,8 @@ static void walk_run(const struct reference_call *call, const struct map_walk *w
       registers[i] = dtype_load_f64(call->inputs[i]->dtype, call->inputs[i]->data, offset_of(index, walk->strides[i], rank));
     map_program_evaluate(walk->program, params, registers, outputs);
     int64_t at = offset_of(index, walk->out_strides, rank);
-    for (int i = 0; i < walk->program->output_count; i++) sums[i][at] = reduce_step(walk->program->reduce, sums[i][at], outputs[i]);
+    for (int i = 0; i < walk->program->output_count; i++)
+      sums[i][at] = reduce_step(walk->program->reduce, sums[i][at], outputs[i]);
     for (int d = rank - 1; d >= 0 && ++index[d] == walk->full.dims[d]; d--) index[d] = 0;
   }
 }

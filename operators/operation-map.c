@@ -58,7 +58,8 @@ enum farm_status make_map(const struct operands *operands, struct problem *probl
   return take_types(operands, problem);
 }
 
-/* Where the canonical program takes its operands in another order than the node has them, the node must become a tunefarm.Map first. */
+/* Where the canonical program takes its operands in another order than the node has them, the node must become a tunefarm.Map
+ * first. */
 enum farm_status make_elementwise(const struct operands *operands, struct problem *problem) {
   struct elementwise_map map;
   if (operands->output_count < 1) return FARM_UNSUPPORTED;

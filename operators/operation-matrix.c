@@ -32,7 +32,8 @@ static enum farm_status make_batch(const struct side *a, const struct side *w, s
   int64_t b = 1, *d = problem->dims;
   for (int i = 0; i < rank; i++) {
     int64_t x = batch_dim(a, rank, i), y = batch_dim(w, rank, i), dim = x == 1 ? y : x;
-    if (x != y && x != 1 && y != 1) return status_set(FARM_INVALID, "batches of %lld and %lld matrices", (long long)x, (long long)y);
+    if (x != y && x != 1 && y != 1)
+      return status_set(FARM_INVALID, "batches of %lld and %lld matrices", (long long)x, (long long)y);
     a_full &= x == dim, w_full &= y == dim, a_one &= x == 1, w_one &= y == 1;
     if (__builtin_mul_overflow(b, dim, &b)) return FARM_UNSUPPORTED;
   }
@@ -71,8 +72,8 @@ enum farm_status make_gemm(const struct operands *operands, struct problem *prob
   d[GEMM_M] = d[GEMM_TA] ? left.cols : left.rows;
   d[GEMM_K] = d[GEMM_TA] ? left.rows : left.cols;
   d[GEMM_N] = d[GEMM_TB] ? right.rows : right.cols;
-  FAIL_IF(d[GEMM_K] != (d[GEMM_TB] ? right.cols : right.rows), FARM_INVALID, "a product over %lld and %lld elements", (long long)d[GEMM_K],
-          (long long)(d[GEMM_TB] ? right.cols : right.rows));
+  FAIL_IF(d[GEMM_K] != (d[GEMM_TB] ? right.cols : right.rows), FARM_INVALID, "a product over %lld and %lld elements",
+          (long long)d[GEMM_K], (long long)(d[GEMM_TB] ? right.cols : right.rows));
   if (!is_fused(operands) && !strcmp(operands->operation->row->name, "Gemm")) TRY(check_onnx_gemm(operands));
   TRY(make_batch(&left, &right, problem));
   TRY(operation_epilogue(operands->operation, operands->input_count, &problem->epilogue));
@@ -138,7 +139,8 @@ enum farm_status make_conv(const struct operands *operands, struct problem *prob
 }
 
 static bool pool_is_global(const struct operands *operands) {
-  return !strncmp(operands->operation->row->name, "Global", 6) || (is_fused(operands) && attr_int(&operands->operation->attrs, "global", 0));
+  return !strncmp(operands->operation->row->name, "Global", 6) ||
+         (is_fused(operands) && attr_int(&operands->operation->attrs, "global", 0));
 }
 
 static enum farm_status pool_window(const struct operands *operands, const struct tensor *plane, int axes, struct window *out) {
@@ -176,7 +178,8 @@ enum farm_status make_pool(const struct operands *operands, struct problem *prob
   for (int i = 0; i < 4; i++) problem->dims[POOL_N + i] = plane.dims[i];
   take_window(&window, problem->dims + POOL_R);
   const bool padded = window.before[0] || window.before[1] || window.after[0] || window.after[1];
-  problem->dims[POOL_COUNT_PAD] = pool_averages(operands) && padded && !pool_is_global(operands) && attr_int(attrs, "count_include_pad", 0);
+  problem->dims[POOL_COUNT_PAD] =
+      pool_averages(operands) && padded && !pool_is_global(operands) && attr_int(attrs, "count_include_pad", 0);
   problem->dims[POOL_CEIL] = !pool_is_global(operands) && attr_int(attrs, "ceil_mode", 0) && window.padding == WINDOW_EXPLICIT;
   TRY(check_plane_output(problem, &out));
   TRY(problem_count_operands(problem));

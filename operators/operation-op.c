@@ -11,16 +11,20 @@ static void put_string(struct strbuf *out, const char *text, size_t length) {
   strbuf_add(out, "\"");
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (c <= ' ' || c > '~' || c == '"' || c == '\\') strbuf_printf(out, "\\x%02x", c);
-    else strbuf_add_bytes(out, &text[i], 1);
+    if (c <= ' ' || c > '~' || c == '"' || c == '\\')
+      strbuf_printf(out, "\\x%02x", c);
+    else
+      strbuf_add_bytes(out, &text[i], 1);
   }
   strbuf_add(out, "\"");
 }
 
 static void put_float(struct strbuf *out, float value) {
   char text[NUMBER_TEXT_MAX];
-  if (value != value) strcpy(text, "nan");
-  else number_print_float(value, text);
+  if (value != value)
+    strcpy(text, "nan");
+  else
+    number_print_float(value, text);
   strbuf_add(out, text);
 }
 
@@ -37,14 +41,29 @@ static enum farm_status put_attr(struct strbuf *out, const struct attr *attr) {
   for (int i = 0; i < attr->count; i++) {
     if (i) strbuf_add(out, ",");
     switch (attr->type) {
-    case ATTR_FLOAT: put_float(out, attr->f); break;
-    case ATTR_FLOATS: put_float(out, attr->floats[i]); break;
-    case ATTR_INT: strbuf_printf(out, "%lld", (long long)attr->i); break;
-    case ATTR_INTS: strbuf_printf(out, "%lld", (long long)attr->ints[i]); break;
-    case ATTR_STRING: put_string(out, attr->s, attr->length ? attr->length : strlen(attr->s)); break;
-    case ATTR_STRINGS: put_string(out, attr->strings[i], strlen(attr->strings[i])); break;
-    case ATTR_TENSOR: put_tensor(out, attr->tensor); break;
-    case ATTR_GRAPH: return status_set(FARM_UNSUPPORTED, "attribute %s is a graph: control flow is no problem", attr->name);
+    case ATTR_FLOAT:
+      put_float(out, attr->f);
+      break;
+    case ATTR_FLOATS:
+      put_float(out, attr->floats[i]);
+      break;
+    case ATTR_INT:
+      strbuf_printf(out, "%lld", (long long)attr->i);
+      break;
+    case ATTR_INTS:
+      strbuf_printf(out, "%lld", (long long)attr->ints[i]);
+      break;
+    case ATTR_STRING:
+      put_string(out, attr->s, attr->length ? attr->length : strlen(attr->s));
+      break;
+    case ATTR_STRINGS:
+      put_string(out, attr->strings[i], strlen(attr->strings[i]));
+      break;
+    case ATTR_TENSOR:
+      put_tensor(out, attr->tensor);
+      break;
+    case ATTR_GRAPH:
+      return status_set(FARM_UNSUPPORTED, "attribute %s is a graph: control flow is no problem", attr->name);
     }
   }
   return FARM_OK;

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-static int64_t product(const struct tensor *tensor, int first, int last) { return tensor_dims_product(tensor->dims + first, last - first); }
+static int64_t product(const struct tensor *tensor, int first, int last) {
+  return tensor_dims_product(tensor->dims + first, last - first);
+}
 
 enum farm_status make_softmax(const struct operands *operands, struct problem *problem) {
   const struct tensor *x = operand_in(operands, 0);

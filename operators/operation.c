@@ -68,8 +68,8 @@ static enum dtype accumulation(const struct problem *problem) {
 }
 
 enum farm_status operation_problem(const struct operation *operation, const struct tensor *const *inputs, int input_count,
-                                   uint64_t constants, const struct tensor *const *outputs, int output_count,
-                                   struct arena *arena, struct problem *out_problem) {
+                                   uint64_t constants, const struct tensor *const *outputs, int output_count, struct arena *arena,
+                                   struct problem *out_problem) {
   const struct operands operands = {operation, inputs, input_count, constants, outputs, output_count, arena};
   struct problem problem = {0};
   enum farm_status status = maker_of(operation->row)(&operands, &problem);
@@ -103,9 +103,7 @@ enum farm_status operation_epilogue(const struct operation *operation, int input
   return FARM_OK;
 }
 
-static bool takes_epilogue(const struct operator_row *row) {
-  return maker_of(row) == make_gemm || maker_of(row) == make_conv;
-}
+static bool takes_epilogue(const struct operator_row *row) { return maker_of(row) == make_gemm || maker_of(row) == make_conv; }
 
 enum farm_status operation_scalars(const struct operation *operation, int input_count, struct operation_scalars *out) {
   const struct operator_row *row = operation->row;
@@ -113,8 +111,10 @@ enum farm_status operation_scalars(const struct operation *operation, int input_
   struct map_program program;
   struct elementwise_map map;
   if (takes_epilogue(row)) TRY(operation_epilogue(operation, input_count, &scalars.epilogue));
-  if (!strcmp(row->domain, "tunefarm") && !strcmp(row->name, "Attention")) scalars.scale = attr_float(&operation->attrs, "scale", 0);
-  if (!strcmp(row->domain, "tunefarm") && !strcmp(row->name, "Map")) TRY(fused_map_program(&operation->attrs, &program, scalars.params));
+  if (!strcmp(row->domain, "tunefarm") && !strcmp(row->name, "Attention"))
+    scalars.scale = attr_float(&operation->attrs, "scale", 0);
+  if (!strcmp(row->domain, "tunefarm") && !strcmp(row->name, "Map"))
+    TRY(fused_map_program(&operation->attrs, &program, scalars.params));
   if (maker_of(row) == make_elementwise && elementwise_map_of(operation, input_count, &map) == FARM_OK)
     memcpy(scalars.params, map.params, sizeof scalars.params);
   *out = scalars;

@@ -14,11 +14,17 @@ TEST(device_class_text_round_trip, "") {
 }
 
 TEST(device_class_refuses, "") {
-  static const char *const texts[] = {
-      "", "cpu", "gpu sm:90", "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m", "cpu vendor:amd family:25 model:17 isa:avx3 l1d:32k l2:1m l3:32m mem:24g",
-      "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1024k l3:32m mem:24g", "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g ",
-      "cpu  vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g", "cpu vendor:AMD family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g",
-      "cpu vendor:amd family:-5 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g", "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:99999999999999g"};
+  static const char *const texts[] = {"",
+                                      "cpu",
+                                      "gpu sm:90",
+                                      "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m",
+                                      "cpu vendor:amd family:25 model:17 isa:avx3 l1d:32k l2:1m l3:32m mem:24g",
+                                      "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1024k l3:32m mem:24g",
+                                      "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g ",
+                                      "cpu  vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g",
+                                      "cpu vendor:AMD family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g",
+                                      "cpu vendor:amd family:-5 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g",
+                                      "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:99999999999999g"};
   struct device_class device_class;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     CHECK_MESSAGE(device_class_parse(texts[i], &device_class) == FARM_USAGE, "`%s` was not refused", texts[i]);

@@ -83,12 +83,14 @@ static enum farm_status fields_read(const struct field *fields, struct device_cl
   TRY(isa_parse(fields[3].text, &out->isa));
   int64_t *const bytes[] = {&out->l1d_bytes, &out->l2_bytes, &out->l3_bytes, &out->memory_bytes};
   for (int i = 0; i < 4; i++)
-    FAIL_IF(!size_parse(fields[4 + i].text, bytes[i]), FARM_USAGE, "device class: %s `%s`", fields[4 + i].name, fields[4 + i].text);
+    FAIL_IF(!size_parse(fields[4 + i].text, bytes[i]), FARM_USAGE, "device class: %s `%s`", fields[4 + i].name,
+            fields[4 + i].text);
   return FARM_OK;
 }
 
 enum farm_status device_class_parse(const char *text, struct device_class *out) {
-  struct field fields[] = {{"vendor", ""}, {"family", ""}, {"model", ""}, {"isa", ""}, {"l1d", ""}, {"l2", ""}, {"l3", ""}, {"mem", ""}};
+  struct field fields[] = {{"vendor", ""}, {"family", ""}, {"model", ""}, {"isa", ""},
+                           {"l1d", ""},    {"l2", ""},     {"l3", ""},    {"mem", ""}};
   struct device_class result = {.kind = DEVICE_CPU};
   char again[DEVICE_CLASS_TEXT_MAX];
   FAIL_IF(!strncmp(text, "cuda ", 5), FARM_UNSUPPORTED, "device class `%.64s`: this build knows no CUDA devices", text);

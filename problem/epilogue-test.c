@@ -6,8 +6,14 @@
 #include <math.h>
 
 TEST(epilogue_text_round_trip, "") {
-  static const char *const texts[] = {"", "bias", "bias,add,clip(0,6)", "scale(0.125),mul,leaky_relu(0.01)", "hard_sigmoid(0.2,0.5),gelu_tanh",
-                                      "clip(-inf,3.4028235e+38)", "clip(1e-45,inf)", "bias,relu,bias,relu,bias,relu"};
+  static const char *const texts[] = {"",
+                                      "bias",
+                                      "bias,add,clip(0,6)",
+                                      "scale(0.125),mul,leaky_relu(0.01)",
+                                      "hard_sigmoid(0.2,0.5),gelu_tanh",
+                                      "clip(-inf,3.4028235e+38)",
+                                      "clip(1e-45,inf)",
+                                      "bias,relu,bias,relu,bias,relu"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct epilogue epilogue;
     char out[256];
@@ -21,8 +27,22 @@ TEST(epilogue_text_round_trip, "") {
 }
 
 TEST(epilogue_refuses, "") {
-  static const char *const texts[] = {",", "bias,", "bias,,add", "what", "clip", "clip(1)", "clip(1,2", "clip(1,2)x", "clip(nan,1)", "clip(a,b)", "relu(1)",
-                                      "clip(1,2,3)", "bias,bias,bias,bias,bias,bias,bias", "scale(1e99)", "scale()", "bias ,add"};
+  static const char *const texts[] = {",",
+                                      "bias,",
+                                      "bias,,add",
+                                      "what",
+                                      "clip",
+                                      "clip(1)",
+                                      "clip(1,2",
+                                      "clip(1,2)x",
+                                      "clip(nan,1)",
+                                      "clip(a,b)",
+                                      "relu(1)",
+                                      "clip(1,2,3)",
+                                      "bias,bias,bias,bias,bias,bias,bias",
+                                      "scale(1e99)",
+                                      "scale()",
+                                      "bias ,add"};
   struct epilogue epilogue;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     CHECK_MESSAGE(epilogue_parse(texts[i], &epilogue) == FARM_USAGE, "`%s` was not refused", texts[i]);

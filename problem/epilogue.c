@@ -34,8 +34,10 @@ int epilogue_operands(const struct epilogue *epilogue) {
 }
 
 void epilogue_default_params(struct epilogue_step *step) {
-  static const float defaults[EPILOGUE_COUNT][2] = {
-      [EPILOGUE_SCALE] = {0.5f, 0}, [EPILOGUE_CLIP] = {0, 6}, [EPILOGUE_LEAKY_RELU] = {0.01f, 0}, [EPILOGUE_HARD_SIGMOID] = {0.2f, 0.5f}};
+  static const float defaults[EPILOGUE_COUNT][2] = {[EPILOGUE_SCALE] = {0.5f, 0},
+                                                    [EPILOGUE_CLIP] = {0, 6},
+                                                    [EPILOGUE_LEAKY_RELU] = {0.01f, 0},
+                                                    [EPILOGUE_HARD_SIGMOID] = {0.2f, 0.5f}};
   memcpy(step->p, defaults[step->op], sizeof step->p);
 }
 
@@ -96,20 +98,34 @@ double epilogue_apply(const struct epilogue_step *step, double x, double operand
   const double p0 = (double)step->p[0], p1 = (double)step->p[1];
   switch (step->op) {
   case EPILOGUE_BIAS:
-  case EPILOGUE_ADD: return x + operand;
-  case EPILOGUE_MUL: return x * operand;
-  case EPILOGUE_SCALE: return x * p0;
-  case EPILOGUE_RELU: return at_least(x, 0);
-  case EPILOGUE_CLIP: return at_most(at_least(x, p0), p1);
-  case EPILOGUE_LEAKY_RELU: return x < 0 ? p0 * x : x;
-  case EPILOGUE_SIGMOID: return sigmoid(x);
-  case EPILOGUE_TANH: return pmath_tanh(x);
-  case EPILOGUE_SILU: return x * sigmoid(x);
-  case EPILOGUE_GELU: return gelu(x);
-  case EPILOGUE_GELU_TANH: return gelu_tanh(x);
-  case EPILOGUE_HARD_SWISH: return x * at_most(at_least(x / 6 + 0.5, 0), 1);
-  case EPILOGUE_HARD_SIGMOID: return at_most(at_least(p0 * x + p1, 0), 1);
-  case EPILOGUE_COUNT: break;
+  case EPILOGUE_ADD:
+    return x + operand;
+  case EPILOGUE_MUL:
+    return x * operand;
+  case EPILOGUE_SCALE:
+    return x * p0;
+  case EPILOGUE_RELU:
+    return at_least(x, 0);
+  case EPILOGUE_CLIP:
+    return at_most(at_least(x, p0), p1);
+  case EPILOGUE_LEAKY_RELU:
+    return x < 0 ? p0 * x : x;
+  case EPILOGUE_SIGMOID:
+    return sigmoid(x);
+  case EPILOGUE_TANH:
+    return pmath_tanh(x);
+  case EPILOGUE_SILU:
+    return x * sigmoid(x);
+  case EPILOGUE_GELU:
+    return gelu(x);
+  case EPILOGUE_GELU_TANH:
+    return gelu_tanh(x);
+  case EPILOGUE_HARD_SWISH:
+    return x * at_most(at_least(x / 6 + 0.5, 0), 1);
+  case EPILOGUE_HARD_SIGMOID:
+    return at_most(at_least(p0 * x + p1, 0), 1);
+  case EPILOGUE_COUNT:
+    break;
   }
   return x;
 }

@@ -19,8 +19,10 @@ static const char *canonical(const char *text) {
 
 TEST(map_canonical_form, "") {
   CHECK_TEXT(canonical("{%2=add %1 %0;%3=gelu %2;out %3}"), "{%2=add %0 %1;%3=gelu %2;out %3}");
-  CHECK_TEXT(canonical("{%2=mul $3 %1;%3=add %2 %0;out %3}"), "{%2=mul %0 $0;%3=add %1 %2;out %3}");      // deepest first, parameters last
-  CHECK_TEXT(canonical("{%2=add %1 %1;%3=add %1 %1;%4=mul %2 %3;out %4}"), "{%1=add %0 %0;%2=mul %1 %1;out %2}"); // equal once, %0 unused
+  CHECK_TEXT(canonical("{%2=mul $3 %1;%3=add %2 %0;out %3}"),
+             "{%2=mul %0 $0;%3=add %1 %2;out %3}"); // deepest first, parameters last
+  CHECK_TEXT(canonical("{%2=add %1 %1;%3=add %1 %1;%4=mul %2 %3;out %4}"),
+             "{%1=add %0 %0;%2=mul %1 %1;out %2}"); // equal once, %0 unused
   CHECK_TEXT(canonical("{%2=exp %0;%3=exp %1;%4=sub %2 %3;%5=neg %4;out %4}"), "{%2=exp %0;%3=exp %1;%4=sub %2 %3;out %4}");
   CHECK_TEXT(canonical("{%2=exp %1;%3=log %0;%4=add %3 %2;out %4}"), canonical("{%2=exp %0;%3=log %1;%4=add %2 %3;out %4}"));
   CHECK_TEXT(canonical("{out sum %1}"), "{out sum %0}");
@@ -68,7 +70,8 @@ TEST(map_canonical_form_of_random_programs, "") {
     evaluate(&program, NULL, NULL, before);
     evaluate(&once, operands, params, after);
     for (int i = 0; i < program.output_count; i++)
-      CHECK_MESSAGE(before[i] == after[i] || (before[i] != before[i] && after[i] != after[i]), "seed %llu computes something else", (unsigned long long)seed);
+      CHECK_MESSAGE(before[i] == after[i] || (before[i] != before[i] && after[i] != after[i]),
+                    "seed %llu computes something else", (unsigned long long)seed);
     char text[4096], again[4096];
     struct map_program parsed;
     REQUIRE_OK(map_program_print(&once, text, sizeof text));
@@ -80,9 +83,23 @@ TEST(map_canonical_form_of_random_programs, "") {
 }
 
 TEST(map_refuses_what_is_no_program, "") {
-  static const char *const texts[] = {"", "{", "{}", "out %0", "{out %0} ", "{out %12}", "{%1=add %0;out %1}", "{%1=neg %0 %0;out %1}",
-                                      "{%2=neg %0;%2=neg %0;out %2}", "{%1=neg %1;out %1}", "{%1=neg %0;out %2}", "{out sum %0;out %0}",
-                                      "{out median %0}", "{out %0;out %0;out %0;out %0;out %0}", "{%1=neg $32;out %1}", "{%01=neg %0;out %1}", "{out %0;}"};
+  static const char *const texts[] = {"",
+                                      "{",
+                                      "{}",
+                                      "out %0",
+                                      "{out %0} ",
+                                      "{out %12}",
+                                      "{%1=add %0;out %1}",
+                                      "{%1=neg %0 %0;out %1}",
+                                      "{%2=neg %0;%2=neg %0;out %2}",
+                                      "{%1=neg %1;out %1}",
+                                      "{%1=neg %0;out %2}",
+                                      "{out sum %0;out %0}",
+                                      "{out median %0}",
+                                      "{out %0;out %0;out %0;out %0;out %0}",
+                                      "{%1=neg $32;out %1}",
+                                      "{%01=neg %0;out %1}",
+                                      "{out %0;}"};
   struct map_program program;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     CHECK_MESSAGE(map_program_parse(texts[i], &program) == FARM_USAGE, "`%s` was not refused", texts[i]);
@@ -95,16 +112,33 @@ TEST(map_arithmetic, "") {
   const struct {
     enum map_op op;
     double a, b, c, expected;
-  } cases[] = {{MAP_SUB, 3, 5, 0, -2},         {MAP_DIV, 1, 0, 0, INFINITY},      {MAP_POW, 2, 10, 0, 1024},  {MAP_SIGN, -3, 0, 0, -1},
-               {MAP_ROUND, 2.5, 0, 0, 2},      {MAP_RELU, -1, 0, 0, 0},           {MAP_WHERE, 0, 1, 2, 2},    {MAP_WHERE, 3, 1, 2, 1},
-               {MAP_EQUAL, NAN, NAN, 0, 0},    {MAP_LESS_EQUAL, 2, 2, 0, 1},      {MAP_LESS, 2, 2, 0, 0},     {MAP_AND, 2, 0, 0, 0},
-               {MAP_OR, 2, 0, 0, 1},           {MAP_NOT, 0, 0, 0, 1},             {MAP_GELU, 1, 0, 0, 0.8413447460685429},
-               {MAP_SILU, 1, 0, 0, 0.7310585786300049}, {MAP_HARD_SWISH, 1, 0, 0, 2.0 / 3}, {MAP_SOFTPLUS, 800, 0, 0, 800},
-               {MAP_GELU_TANH, 1, 0, 0, 0.8411919906082768}, {MAP_MAX, 2, 3, 0, 3}, {MAP_MIN, 2, 3, 0, 2}};
+  } cases[] = {{MAP_SUB, 3, 5, 0, -2},
+               {MAP_DIV, 1, 0, 0, INFINITY},
+               {MAP_POW, 2, 10, 0, 1024},
+               {MAP_SIGN, -3, 0, 0, -1},
+               {MAP_ROUND, 2.5, 0, 0, 2},
+               {MAP_RELU, -1, 0, 0, 0},
+               {MAP_WHERE, 0, 1, 2, 2},
+               {MAP_WHERE, 3, 1, 2, 1},
+               {MAP_EQUAL, NAN, NAN, 0, 0},
+               {MAP_LESS_EQUAL, 2, 2, 0, 1},
+               {MAP_LESS, 2, 2, 0, 0},
+               {MAP_AND, 2, 0, 0, 0},
+               {MAP_OR, 2, 0, 0, 1},
+               {MAP_NOT, 0, 0, 0, 1},
+               {MAP_GELU, 1, 0, 0, 0.8413447460685429},
+               {MAP_SILU, 1, 0, 0, 0.7310585786300049},
+               {MAP_HARD_SWISH, 1, 0, 0, 2.0 / 3},
+               {MAP_SOFTPLUS, 800, 0, 0, 800},
+               {MAP_GELU_TANH, 1, 0, 0, 0.8411919906082768},
+               {MAP_MAX, 2, 3, 0, 3},
+               {MAP_MIN, 2, 3, 0, 2}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     double value = map_op_apply(cases[i].op, cases[i].a, cases[i].b, cases[i].c);
-    CHECK_MESSAGE(value == cases[i].expected || fabs(value - cases[i].expected) < 1e-14, "%s gives %.17g", map_op_name(cases[i].op), value);
+    CHECK_MESSAGE(value == cases[i].expected || fabs(value - cases[i].expected) < 1e-14, "%s gives %.17g",
+                  map_op_name(cases[i].op), value);
   }
-  CHECK(isnan(map_op_apply(MAP_MAX, NAN, 1, 0)) && isnan(map_op_apply(MAP_MAX, 1, NAN, 0)) && isnan(map_op_apply(MAP_MIN, 1, NAN, 0)));
+  CHECK(isnan(map_op_apply(MAP_MAX, NAN, 1, 0)) && isnan(map_op_apply(MAP_MAX, 1, NAN, 0)) &&
+        isnan(map_op_apply(MAP_MIN, 1, NAN, 0)));
   CHECK(isnan(map_op_apply(MAP_RELU, NAN, 0, 0)) && isnan(map_op_apply(MAP_SOFTPLUS, NAN, 0, 0)));
 }

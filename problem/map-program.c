@@ -1,4 +1,5 @@
-/* Map programs: names, text form, equality. See map-program.h; canonical form in map-canonical.c, arithmetic in map-evaluate.c. */
+/* Map programs: names, text form, equality. See map-program.h; canonical form in map-canonical.c, arithmetic in map-evaluate.c.
+ */
 #include "map-program.h"
 
 #include <stdarg.h>
@@ -45,8 +46,10 @@ static int take_index(struct cursor *cursor, int limit) {
   return value < limit ? value : -1;
 }
 
-/* %k with k below `registers`, or $i. Both counts grow to what is seen when `open` (no instruction yet: the operands are unknown). */
-static enum farm_status parse_argument(struct cursor *cursor, struct map_program *program, int registers, struct map_argument *out) {
+/* %k with k below `registers`, or $i. Both counts grow to what is seen when `open` (no instruction yet: the operands are
+ * unknown). */
+static enum farm_status parse_argument(struct cursor *cursor, struct map_program *program, int registers,
+                                       struct map_argument *out) {
   if (take(cursor, '$')) {
     int index = take_index(cursor, MAP_MAX_PARAMS);
     if (index < 0) return wrong(cursor, "bad parameter number");
@@ -171,7 +174,9 @@ enum farm_status map_program_print(const struct map_program *program, char *out,
   return FARM_OK;
 }
 
-static bool argument_equal(struct map_argument a, struct map_argument b) { return a.is_param == b.is_param && a.index == b.index; }
+static bool argument_equal(struct map_argument a, struct map_argument b) {
+  return a.is_param == b.is_param && a.index == b.index;
+}
 
 bool map_program_equal(const struct map_program *a, const struct map_program *b) {
   if (a->operand_count != b->operand_count || a->param_count != b->param_count || a->reduce != b->reduce) return false;

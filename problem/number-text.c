@@ -35,8 +35,10 @@ void number_print_float(float value, char out[NUMBER_TEXT_MAX]) {
 static bool float_characters_only(const char *text, size_t length) {
   bool digit = false;
   for (size_t i = 0; i < length; i++) {
-    if (text[i] >= '0' && text[i] <= '9') digit = true;
-    else if (!strchr("+-.e", text[i]) || !text[i]) return false;
+    if (text[i] >= '0' && text[i] <= '9')
+      digit = true;
+    else if (!strchr("+-.e", text[i]) || !text[i])
+      return false;
   }
   return digit;
 }

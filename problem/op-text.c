@@ -1,5 +1,5 @@
-/* Texts of `op` problems: an operator's name, its attributes sorted, its operands. Enters: words in any order; leaves: the canonical
- * text, never longer than a problem's text may be (then its end is the digest of all of it).
+/* Texts of `op` problems: an operator's name, its attributes sorted, its operands. Enters: words in any order; leaves: the
+ * canonical text, never longer than a problem's text may be (then its end is the digest of all of it).
  */
 #include "../base/strbuf.h"
 #include "number-text.h"
@@ -37,8 +37,8 @@ static void add(struct strbuf *out, const struct op_word *word) { strbuf_add_byt
 static bool name_valid(const char *text, size_t length) {
   size_t name = span(text, length, LETTERS DIGITS ".");
   int64_t version;
-  return name && length <= OP_NAME_MAX && name < length && text[name] == '-' && number_parse_int(text + name + 1, length - name - 1, &version) &&
-         version > 0;
+  return name && length <= OP_NAME_MAX && name < length && text[name] == '-' &&
+         number_parse_int(text + name + 1, length - name - 1, &version) && version > 0;
 }
 
 /* "f32[1,3]" or "f32[]"; returns its length, 0 when there is none. */
@@ -133,12 +133,18 @@ static bool is_digest(const char *text, size_t length) {
 
 static enum farm_status classify(struct op_word *word) {
   const char *text = word->text;
-  if (word->length > 3 && !memcmp(text, "in:", 3)) word->class = WORD_IN;
-  else if (word->length > 4 && !memcmp(text, "out:", 4)) word->class = WORD_OUT;
-  else if (is_digest(text, word->length)) word->class = WORD_DIGEST;
-  else if (is_attr(text, word->length)) word->class = WORD_ATTR;
-  else if (name_valid(text, word->length)) word->class = WORD_NAME;
-  else return refuse(word, "neither operator, attribute nor operand");
+  if (word->length > 3 && !memcmp(text, "in:", 3))
+    word->class = WORD_IN;
+  else if (word->length > 4 && !memcmp(text, "out:", 4))
+    word->class = WORD_OUT;
+  else if (is_digest(text, word->length))
+    word->class = WORD_DIGEST;
+  else if (is_attr(text, word->length))
+    word->class = WORD_ATTR;
+  else if (name_valid(text, word->length))
+    word->class = WORD_NAME;
+  else
+    return refuse(word, "neither operator, attribute nor operand");
   return FARM_OK;
 }
 
@@ -177,11 +183,15 @@ static enum farm_status put_words(const struct op_word *words, int count, struct
     const struct op_word *word = &words[i], *last = i ? word - 1 : NULL;
     if ((word->class == WORD_NAME) != (i == 0)) return refuse(word, "an op has one operator, named first");
     if (last && word->class == WORD_DIGEST && last->class == WORD_DIGEST) return refuse(word, "a second digest");
-    if (last && word->class == WORD_ATTR && last->class == WORD_ATTR && !attr_name_compare(word, last)) return refuse(word, "said twice");
+    if (last && word->class == WORD_ATTR && last->class == WORD_ATTR && !attr_name_compare(word, last))
+      return refuse(word, "said twice");
     if (i) strbuf_add(out, " ");
-    if (word->class == WORD_ATTR) TRY(put_attr(word, out));
-    else if (word->class == WORD_IN || word->class == WORD_OUT) TRY(put_operand(word, out));
-    else add(out, word);
+    if (word->class == WORD_ATTR)
+      TRY(put_attr(word, out));
+    else if (word->class == WORD_IN || word->class == WORD_OUT)
+      TRY(put_operand(word, out));
+    else
+      add(out, word);
   }
   return out->length ? FARM_OK : status_set(FARM_USAGE, "problem: op needs an operator");
 }

@@ -11,8 +11,8 @@ static enum farm_status check_fixed_dims(const struct problem *problem) {
     const bool presence = problem->kind == PROBLEM_NORM && spec.otherwise == 1; // scale, bias
     const int64_t least = spec.otherwise == 0 || spec.choice || presence ? 0 : 1;
     const int64_t most = spec.flag || spec.choice || presence ? 1 : (INT64_C(1) << PROBLEM_DIM_BITS) - 1;
-    RULE(problem->dims[i] >= least && problem->dims[i] <= most, "%s: %.*s is %lld, out of range", problem_kind_name(problem->kind),
-         spec.length, spec.name, (long long)problem->dims[i]);
+    RULE(problem->dims[i] >= least && problem->dims[i] <= most, "%s: %.*s is %lld, out of range",
+         problem_kind_name(problem->kind), spec.length, spec.name, (long long)problem->dims[i]);
   }
   return FARM_OK;
 }
@@ -50,15 +50,18 @@ static enum farm_status check_attention(const struct problem *problem) {
   RULE(order <= 2 || order == 4, "attention: no order%lld", (long long)order);
   RULE(d[ATTENTION_MASK] <= 5, "attention: no mask%lld", (long long)d[ATTENTION_MASK]);
   RULE(d[ATTENTION_HEADS] % d[ATTENTION_KV_HEADS] == 0, "attention: kvheads does not divide heads");
-  RULE(order != 2 || (d[ATTENTION_HEADS] == d[ATTENTION_KV_HEADS] && d[ATTENTION_SEQ] == d[ATTENTION_KV] && d[ATTENTION_D] == d[ATTENTION_DV]),
+  RULE(order != 2 || (d[ATTENTION_HEADS] == d[ATTENTION_KV_HEADS] && d[ATTENTION_SEQ] == d[ATTENTION_KV] &&
+                      d[ATTENTION_D] == d[ATTENTION_DV]),
        "attention: order2 packs q, k and v of the same size");
   return FARM_OK;
 }
 
 static enum farm_status check_variable_dims(const struct problem *problem) {
-  RULE(problem->dim_count >= 1 && problem->dim_count <= TENSOR_MAX_RANK, "%s: %d dims", problem_kind_name(problem->kind), problem->dim_count);
+  RULE(problem->dim_count >= 1 && problem->dim_count <= TENSOR_MAX_RANK, "%s: %d dims", problem_kind_name(problem->kind),
+       problem->dim_count);
   for (int i = 0; i < problem->dim_count; i++)
-    RULE(problem->dims[i] >= 1 && problem->dims[i] >> PROBLEM_DIM_BITS == 0, "%s: dim %d is out of range", problem_kind_name(problem->kind), i);
+    RULE(problem->dims[i] >= 1 && problem->dims[i] >> PROBLEM_DIM_BITS == 0, "%s: dim %d is out of range",
+         problem_kind_name(problem->kind), i);
   return FARM_OK;
 }
 
@@ -141,7 +144,8 @@ static bool map_dims_alike(const struct problem *problem, int a, int b) {
   return alike && problem->dims[a] <= ((INT64_C(1) << PROBLEM_DIM_BITS) - 1) / problem->dims[b];
 }
 
-/* A reduced dim of 1 stays when it is the only reduced one: the reduction (sumsq) still happens. A last dim of 1 is used by all. */
+/* A reduced dim of 1 stays when it is the only reduced one: the reduction (sumsq) still happens. A last dim of 1 is used by all.
+ */
 static void map_coalesce(struct problem *problem) {
   for (int i = problem->dim_count - 1; i >= 0; i--) {
     bool last_reduced = problem->reduced == 1u << i;

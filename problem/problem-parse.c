@@ -15,13 +15,13 @@ struct word {
 struct parser {
   struct problem problem;
   struct arena *arena;
-  uint32_t dims_seen;   // of fixed kinds
-  uint32_t const_seen;  // inputs marked
+  uint32_t dims_seen;  // of fixed kinds
+  uint32_t const_seen; // inputs marked
   int in_count, out_count;
   struct problem_operand in[PROBLEM_MAX_OPERANDS], out[PROBLEM_MAX_OPERANDS];
   bool in_all_dims[PROBLEM_MAX_OPERANDS]; // a map's `in:` without brackets
-  enum dtype single;    // the one dtype word
-  int perm_count;       // -1: not seen
+  enum dtype single;                      // the one dtype word
+  int perm_count;                         // -1: not seen
 };
 
 static enum farm_status refuse(struct word word, const char *why) {
@@ -67,7 +67,8 @@ static bool dim_value(const struct dim_spec *spec, struct word word, int64_t *ou
   }
   *out = 1;
   if (spec->flag && word_is(word, spec->name, length)) return true;
-  return word.length > length && !memcmp(word.text, spec->name, length) && number_parse_int(word.text + length, word.length - length, out);
+  return word.length > length && !memcmp(word.text, spec->name, length) &&
+         number_parse_int(word.text + length, word.length - length, out);
 }
 
 static enum farm_status parse_fixed_dim(struct parser *parser, struct word word, bool *out_taken) {
@@ -104,7 +105,8 @@ static enum farm_status parse_variable_dim(struct parser *parser, struct word wo
   int64_t value;
   *out_taken = true;
   if (!map && starts(word, "perm")) return parse_perm(parser, after(word, 4));
-  *out_taken = word.length && (word.text[0] == 'd' || (map && word.text[0] == 'r')) && number_parse_int(word.text + 1, word.length - 1, &value);
+  *out_taken = word.length && (word.text[0] == 'd' || (map && word.text[0] == 'r')) &&
+               number_parse_int(word.text + 1, word.length - 1, &value);
   if (!*out_taken) return FARM_OK;
   if (problem->dim_count == TENSOR_MAX_RANK) return refuse(word, "too many dims");
   if (word.text[0] == 'r') problem->reduced |= 1u << problem->dim_count;
@@ -223,7 +225,8 @@ static enum farm_status finish_dims(struct parser *parser) {
     FAIL_IF(spec.otherwise < 0, FARM_USAGE, "problem: %s needs %.*s", problem_kind_name(problem->kind), spec.length, spec.name);
     problem->dims[i] = spec.otherwise;
   }
-  FAIL_IF(problem->kind == PROBLEM_TRANSPOSE && parser->perm_count != problem->dim_count, FARM_USAGE, "problem: perm and dims do not fit");
+  FAIL_IF(problem->kind == PROBLEM_TRANSPOSE && parser->perm_count != problem->dim_count, FARM_USAGE,
+          "problem: perm and dims do not fit");
   FAIL_IF(problem->kind == PROBLEM_MAP && !problem->program, FARM_USAGE, "problem: map needs a program {…}");
   return FARM_OK;
 }
@@ -233,8 +236,11 @@ static enum farm_status finish_uses(struct parser *parser) {
   const uint32_t all = (1u << parser->problem.dim_count) - 1;
   for (int i = 0; i < parser->in_count && parser->problem.kind == PROBLEM_MAP; i++) {
     uint32_t *uses = &parser->in[i].uses;
-    if (parser->in_all_dims[i]) *uses = all;
-    else FAIL_IF(*uses >> parser->problem.dim_count != 1, FARM_USAGE, "problem: input %d has another number of dims than the map", i);
+    if (parser->in_all_dims[i])
+      *uses = all;
+    else
+      FAIL_IF(*uses >> parser->problem.dim_count != 1, FARM_USAGE, "problem: input %d has another number of dims than the map",
+              i);
     *uses &= all;
   }
   return FARM_OK;
@@ -246,8 +252,10 @@ static enum farm_status finish_types(struct parser *parser) {
   const int inputs = problem->input_count, outputs = problem->output_count;
   FAIL_IF(parser->single && (parser->in_count || parser->out_count), FARM_USAGE, "problem: both a type and in: or out:");
   FAIL_IF(problem->kind == PROBLEM_MAP && !parser->in_count, FARM_USAGE, "problem: map needs in: words");
-  FAIL_IF(parser->in_count && parser->in_count != inputs, FARM_USAGE, "problem: %d in: words for %d inputs", parser->in_count, inputs);
-  FAIL_IF(parser->out_count && parser->out_count != outputs, FARM_USAGE, "problem: %d out: words for %d outputs", parser->out_count, outputs);
+  FAIL_IF(parser->in_count && parser->in_count != inputs, FARM_USAGE, "problem: %d in: words for %d inputs", parser->in_count,
+          inputs);
+  FAIL_IF(parser->out_count && parser->out_count != outputs, FARM_USAGE, "problem: %d out: words for %d outputs",
+          parser->out_count, outputs);
   TRY(finish_uses(parser));
   enum dtype otherwise = parser->in_count ? parser->in[0].dtype : parser->single ? parser->single : DTYPE_F32;
   for (int i = 0; i < inputs + outputs; i++) {
@@ -258,8 +266,8 @@ static enum farm_status finish_types(struct parser *parser) {
     problem->operands[i] = operand;
   }
   enum dtype accumulate = problem_default_accumulate(problem);
-  FAIL_IF(problem->accumulate && !problem_writes_accumulate(problem->kind), FARM_USAGE, "problem: %s takes no acc:",
-          problem_kind_name(problem->kind));
+  FAIL_IF(problem->accumulate && !problem_writes_accumulate(problem->kind), FARM_USAGE,
+          "problem: %s takes no acc:", problem_kind_name(problem->kind));
   if (!problem->accumulate) problem->accumulate = accumulate;
   return FARM_OK;
 }

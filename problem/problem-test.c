@@ -47,7 +47,8 @@ static const char *const canonical_texts[] = {
 };
 
 TEST(problem_texts_are_fixed_points, "") {
-  for (size_t i = 0; i < sizeof canonical_texts / sizeof *canonical_texts; i++) CHECK_TEXT(canonical(canonical_texts[i]), canonical_texts[i]);
+  for (size_t i = 0; i < sizeof canonical_texts / sizeof *canonical_texts; i++)
+    CHECK_TEXT(canonical(canonical_texts[i]), canonical_texts[i]);
   arena_free(&arena);
 }
 
@@ -62,7 +63,8 @@ TEST(problem_words_come_in_any_order, "") {
       {"transpose d2 d3 d4 d5 perm0231 f32", "transpose d2 d3 d20 perm021 f32"},
       {"transpose d1 d3 d4 perm102 f32", "transpose d12 perm0 f32"},
       {"transpose d1 d1 perm10 f32", "transpose d1 perm0 f32"},
-      {"map d2 d3 d4 in:f32[012] in:f32[..2] {%2=add %1 %0;out %2}", "map d6 d4 in:f32[.1] in:f32[01] out:f32 {%2=add %0 %1;out %2}"},
+      {"map d2 d3 d4 in:f32[012] in:f32[..2] {%2=add %1 %0;out %2}",
+       "map d6 d4 in:f32[.1] in:f32[01] out:f32 {%2=add %0 %1;out %2}"},
       {"map {out sum %0} d4 r1 in:f32[0.]", "map d4 r1 in:f32[01] out:f32 {out sum %0}"},
       {"map {out sum %0} d4 r1 r3 in:f32", "map d4 r3 in:f32[01] out:f32 {out sum %0}"},
       {"map d1 d1 in:f32[..] out:f16 {out %0}", "map d1 in:f32[0] out:f16 {out %0}"},
@@ -73,24 +75,88 @@ TEST(problem_words_come_in_any_order, "") {
 }
 
 TEST(problem_refuses_hostile_text, "") {
-  static const char *const texts[] = {
-      "", " ", "gem m1 n1 k1", "gemm m1 n1", "gemm m1 n1 k1 k1", "gemm m0 n1 k1", "gemm m-1 n1 k1", "gemm m01 n1 k1",
-      "gemm m99999999999999999999 n1 k1", "gemm m1099511627776 n1 k1", "gemm m1000000000000 n1000000000000 k1", "gemm m1 n1 k1 f32 f16", "gemm m1 n1 k1 f31",
-      "gemm m1 n1 k1 in:f32", "gemm m1 n1 k1 f32 out:f32", "gemm m1 n1 k1 string", "gemm m1 n1 k1 x:const", "gemm m1 n1 k1 w:const w:const",
-      "gemm m1 n1 k1 +nothing", "gemm m1 n1 k1 +bias(1)", "gemm m1 n1 k1 +relu +relu +relu +relu +relu +relu +relu", "gemm m1 n1 k1 {out %0}",
-      "gemm m1 n1 k1 ashared", "gemm b2 m1 n1 k1 ashared bshared ta", "gemm b2 m1 n1 k1 bshared", "gemm m1 n1 k1 ta2", "gemm m1 n1 k1 in:f32[0] in:f32",
-      "conv2d n1 c3 h8 w8 k8 r3 s3 g2", "conv2d n1 c3 h2 w2 k8 r3 s3", "conv2d n1 c3 h8 w8 k8 r3 s3 g0", "conv2d n1 c3 h8 w8 k8 r3 s3 stride0",
-      "conv2d n1 c3 h8 w8 k8 r3 s3 pad1 padt1", "conv2d n1 c3 h8 w8 k8 r3 s3 pad-1", "pool2d n1 c1 h8 w8 r2 s2", "pool2d max average n1 c1 h8 w8 r2 s2",
-      "pool2d max n1 c1 h8 w8 r2 s2 countpad", "pool2d max n1 c1 h8 w8 r2 s2 +relu", "attention b1 heads3 kvheads2 seq1 kv1 d1 dv1",
-      "attention b1 heads1 kvheads1 seq1 kv2 d1 dv1 order2", "attention b1 heads1 kvheads1 seq1 kv1 d1 dv1 order3",
-      "attention b1 heads1 kvheads1 seq1 kv1 d1 dv1 mask6", "transpose d2 d3 perm0 f32", "transpose d2 d3 perm00 f32", "transpose d2 d3 perm02 f32",
-      "transpose d2 perm0 perm0 f32", "transpose perm f32", "transpose d1 d1 d1 d1 d1 d1 d1 d1 d1 perm01234567", "transpose d2 perm0 acc:f32",
-      "map d2 in:f32 {out %1}", "map d2 in:f32[1] {out %0}", "map d2 in:f32[00] {out %0}", "map d2 in:f32[0 {out %0}", "map d2 f32 {out %0}",
-      "map d2 in:f32 {out sum %0}", "map r2 in:f32 {out %0}", "map d2 in:f32 {%1=add %0 %1;out %1}", "map d2 in:f32 {%1=foo %0;out %1}",
-      "map d2 in:f32 {out %0", "map d2 in:f32 {}", "map d2 in:f32 {out $0}", "map d2 in:f32[.] {out %0}", "map in:f32[] {out %0}", "map d2 in:f32 {out %0}{out %0}",
-      "map d2 in:f32 {out $32}", "map d2 in:f32 out:f32[0] {out %0}", "map d2 in:f32 {%13=neg %0;out %13}",
-      "op", "op Foo", "op Foo-0", "op Foo-1 Bar-1", "op Foo-1 a=1 a=2", "op Foo-1 a=x", "op Foo-1 a=1,", "op Foo-1 in:f32", "op Foo-1 in:f32[-1]",
-      "op Foo-1 in:f32[1", "op Foo-1 a=\"x", "op Foo-1 a=\"\\n\"", "op Foo-1 in:f32[1,1,1,1,1,1,1,1,1]", "op Foo-1 1a=2", "op a=1", "op Foo-1 in:"};
+  static const char *const texts[] = {"",
+                                      " ",
+                                      "gem m1 n1 k1",
+                                      "gemm m1 n1",
+                                      "gemm m1 n1 k1 k1",
+                                      "gemm m0 n1 k1",
+                                      "gemm m-1 n1 k1",
+                                      "gemm m01 n1 k1",
+                                      "gemm m99999999999999999999 n1 k1",
+                                      "gemm m1099511627776 n1 k1",
+                                      "gemm m1000000000000 n1000000000000 k1",
+                                      "gemm m1 n1 k1 f32 f16",
+                                      "gemm m1 n1 k1 f31",
+                                      "gemm m1 n1 k1 in:f32",
+                                      "gemm m1 n1 k1 f32 out:f32",
+                                      "gemm m1 n1 k1 string",
+                                      "gemm m1 n1 k1 x:const",
+                                      "gemm m1 n1 k1 w:const w:const",
+                                      "gemm m1 n1 k1 +nothing",
+                                      "gemm m1 n1 k1 +bias(1)",
+                                      "gemm m1 n1 k1 +relu +relu +relu +relu +relu +relu +relu",
+                                      "gemm m1 n1 k1 {out %0}",
+                                      "gemm m1 n1 k1 ashared",
+                                      "gemm b2 m1 n1 k1 ashared bshared ta",
+                                      "gemm b2 m1 n1 k1 bshared",
+                                      "gemm m1 n1 k1 ta2",
+                                      "gemm m1 n1 k1 in:f32[0] in:f32",
+                                      "conv2d n1 c3 h8 w8 k8 r3 s3 g2",
+                                      "conv2d n1 c3 h2 w2 k8 r3 s3",
+                                      "conv2d n1 c3 h8 w8 k8 r3 s3 g0",
+                                      "conv2d n1 c3 h8 w8 k8 r3 s3 stride0",
+                                      "conv2d n1 c3 h8 w8 k8 r3 s3 pad1 padt1",
+                                      "conv2d n1 c3 h8 w8 k8 r3 s3 pad-1",
+                                      "pool2d n1 c1 h8 w8 r2 s2",
+                                      "pool2d max average n1 c1 h8 w8 r2 s2",
+                                      "pool2d max n1 c1 h8 w8 r2 s2 countpad",
+                                      "pool2d max n1 c1 h8 w8 r2 s2 +relu",
+                                      "attention b1 heads3 kvheads2 seq1 kv1 d1 dv1",
+                                      "attention b1 heads1 kvheads1 seq1 kv2 d1 dv1 order2",
+                                      "attention b1 heads1 kvheads1 seq1 kv1 d1 dv1 order3",
+                                      "attention b1 heads1 kvheads1 seq1 kv1 d1 dv1 mask6",
+                                      "transpose d2 d3 perm0 f32",
+                                      "transpose d2 d3 perm00 f32",
+                                      "transpose d2 d3 perm02 f32",
+                                      "transpose d2 perm0 perm0 f32",
+                                      "transpose perm f32",
+                                      "transpose d1 d1 d1 d1 d1 d1 d1 d1 d1 perm01234567",
+                                      "transpose d2 perm0 acc:f32",
+                                      "map d2 in:f32 {out %1}",
+                                      "map d2 in:f32[1] {out %0}",
+                                      "map d2 in:f32[00] {out %0}",
+                                      "map d2 in:f32[0 {out %0}",
+                                      "map d2 f32 {out %0}",
+                                      "map d2 in:f32 {out sum %0}",
+                                      "map r2 in:f32 {out %0}",
+                                      "map d2 in:f32 {%1=add %0 %1;out %1}",
+                                      "map d2 in:f32 {%1=foo %0;out %1}",
+                                      "map d2 in:f32 {out %0",
+                                      "map d2 in:f32 {}",
+                                      "map d2 in:f32 {out $0}",
+                                      "map d2 in:f32[.] {out %0}",
+                                      "map in:f32[] {out %0}",
+                                      "map d2 in:f32 {out %0}{out %0}",
+                                      "map d2 in:f32 {out $32}",
+                                      "map d2 in:f32 out:f32[0] {out %0}",
+                                      "map d2 in:f32 {%13=neg %0;out %13}",
+                                      "op",
+                                      "op Foo",
+                                      "op Foo-0",
+                                      "op Foo-1 Bar-1",
+                                      "op Foo-1 a=1 a=2",
+                                      "op Foo-1 a=x",
+                                      "op Foo-1 a=1,",
+                                      "op Foo-1 in:f32",
+                                      "op Foo-1 in:f32[-1]",
+                                      "op Foo-1 in:f32[1",
+                                      "op Foo-1 a=\"x",
+                                      "op Foo-1 a=\"\\n\"",
+                                      "op Foo-1 in:f32[1,1,1,1,1,1,1,1,1]",
+                                      "op Foo-1 1a=2",
+                                      "op a=1",
+                                      "op Foo-1 in:"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct problem problem;
     CHECK_MESSAGE(problem_parse(texts[i], &arena, &problem) == FARM_USAGE, "`%s` was not refused", texts[i]);
@@ -124,19 +190,23 @@ static const char *shapes(const char *text) {
   REQUIRE_OK(problem_parse(text, &arena, &problem));
   REQUIRE_OK(problem_operand_types(&problem, types));
   for (int i = 0; i < problem.input_count + problem.output_count; i++)
-    all = arena_printf(&arena, "%s%s%s", all, i ? (i == problem.input_count ? " -> " : " ") : "", tensor_text(&types[i], one, sizeof one));
+    all = arena_printf(&arena, "%s%s%s", all, i ? (i == problem.input_count ? " -> " : " ") : "",
+                       tensor_text(&types[i], one, sizeof one));
   return all;
 }
 
 TEST(problem_operand_shapes, "") {
   CHECK_TEXT(shapes("gemm m2 n3 k4 ta +bias +add"), "f32[4,2] f32[4,3] f32[3] f32[2,3] -> f32[2,3]");
   CHECK_TEXT(shapes("gemm b5 m2 n3 k4 tb ashared +mul"), "f32[2,4] f32[5,3,4] f32[5,2,3] -> f32[5,2,3]");
-  CHECK_TEXT(shapes("conv2d n1 c8 h9 w9 k4 r3 s3 stride2 pad1 g2 +bias +add"), "f32[1,8,9,9] f32[4,4,3,3] f32[4] f32[1,4,5,5] -> f32[1,4,5,5]");
+  CHECK_TEXT(shapes("conv2d n1 c8 h9 w9 k4 r3 s3 stride2 pad1 g2 +bias +add"),
+             "f32[1,8,9,9] f32[4,4,3,3] f32[4] f32[1,4,5,5] -> f32[1,4,5,5]");
   CHECK_TEXT(shapes("pool2d max n1 c8 h10 w9 r3 s3 stride2 ceil"), "f32[1,8,10,9] -> f32[1,8,5,4]");
   CHECK_TEXT(shapes("norm layer rows2 len3 scale0"), "f32[2,3] f32[3] -> f32[2,3]");
-  CHECK_TEXT(shapes("attention b1 heads4 kvheads2 seq3 kv5 d6 dv7 mask3"), "f32[1,4,3,6] f32[1,2,5,6] f32[1,2,5,7] f32[3,5] -> f32[1,4,3,7]");
+  CHECK_TEXT(shapes("attention b1 heads4 kvheads2 seq3 kv5 d6 dv7 mask3"),
+             "f32[1,4,3,6] f32[1,2,5,6] f32[1,2,5,7] f32[3,5] -> f32[1,4,3,7]");
   CHECK_TEXT(shapes("attention b1 heads4 kvheads4 seq3 kv3 d6 dv6 order2"), "f32[1,3,3,4,6] -> f32[1,3,4,6]");
-  CHECK_TEXT(shapes("attention b2 heads4 kvheads4 seq3 kv5 d6 dv6 order4"), "f32[2,4,3,6] f32[2,4,6,5] f32[2,4,5,6] -> f32[2,4,3,6]");
+  CHECK_TEXT(shapes("attention b2 heads4 kvheads4 seq3 kv5 d6 dv6 order4"),
+             "f32[2,4,3,6] f32[2,4,6,5] f32[2,4,5,6] -> f32[2,4,3,6]");
   CHECK_TEXT(shapes("transpose d2 d3 d4 perm201 f32"), "f32[6,4] -> f32[4,6]");
   CHECK_TEXT(shapes("map d2 r3 in:f32[01] in:f16[.1] {%2=mul %0 %1;out sum %2}"), "f32[2,3] f16[3] -> f32[2]");
   arena_free(&arena);
@@ -163,7 +233,8 @@ TEST(problem_random_words_reach_fixed_points, "") {
     const char *base = canonical_texts[draw % count], *other = canonical_texts[(draw >> 8) % count];
     size_t cut = (draw >> 16) % (strlen(base) + 1), from = (draw >> 32) % (strlen(other) + 1);
     snprintf(text, sizeof text, "%.*s%s", (int)cut, base, (draw >> 60) < 8 ? other + from : base + cut);
-    if (strlen(text) && (draw >> 56 & 3) == 0) text[(draw >> 24) % strlen(text)] = "0123456789 abdfm[]{}.%$;=+"[(draw >> 40) % 26];
+    if (strlen(text) && (draw >> 56 & 3) == 0)
+      text[(draw >> 24) % strlen(text)] = "0123456789 abdfm[]{}.%$;=+"[(draw >> 40) % 26];
     struct problem problem;
     if (problem_parse(text, &arena, &problem) != FARM_OK) continue;
     accepted++;

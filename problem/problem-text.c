@@ -20,8 +20,10 @@ static void print_dim(const struct dim_spec *spec, int64_t value, struct strbuf 
   if (spec->choice) {
     const char *second = memchr(spec->name, '|', (size_t)spec->length);
     int first_length = (int)(second - spec->name);
-    if (value) strbuf_printf(out, " %.*s", spec->length - first_length - 1, second + 1);
-    else strbuf_printf(out, " %.*s", first_length, spec->name);
+    if (value)
+      strbuf_printf(out, " %.*s", spec->length - first_length - 1, second + 1);
+    else
+      strbuf_printf(out, " %.*s", first_length, spec->name);
   } else if (spec->flag) {
     if (value) strbuf_printf(out, " %.*s", spec->length, spec->name);
   } else if (value != spec->otherwise) {
@@ -96,8 +98,10 @@ static void print_problem(const struct problem *problem, struct strbuf *out) {
     strbuf_printf(out, " %s", problem->op_text);
     return;
   }
-  if (problem_dims_of_kind(problem->kind)) print_fixed_dims(problem, out);
-  else print_variable_dims(problem, out);
+  if (problem_dims_of_kind(problem->kind))
+    print_fixed_dims(problem, out);
+  else
+    print_variable_dims(problem, out);
   print_types(problem, out);
   for (int i = 0; i < problem->epilogue.count; i++) strbuf_printf(out, " +%s", epilogue_op_name(problem->epilogue.steps[i].op));
   if (problem->kind == PROBLEM_MAP) print_map_program(problem, out);

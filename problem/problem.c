@@ -60,11 +60,16 @@ static int base_inputs(const struct problem *problem) {
   const int64_t *d = problem->dims;
   switch (problem->kind) {
   case PROBLEM_GEMM:
-  case PROBLEM_CONV2D: return 2;
-  case PROBLEM_NORM: return 1 + (d[NORM_SCALE] != 0) + (d[NORM_BIAS] != 0);
-  case PROBLEM_ATTENTION: return (d[ATTENTION_ORDER] == 2 ? 1 : 3) + (d[ATTENTION_MASK] != 0);
-  case PROBLEM_OP: return 0;
-  default: return 1;
+  case PROBLEM_CONV2D:
+    return 2;
+  case PROBLEM_NORM:
+    return 1 + (d[NORM_SCALE] != 0) + (d[NORM_BIAS] != 0);
+  case PROBLEM_ATTENTION:
+    return (d[ATTENTION_ORDER] == 2 ? 1 : 3) + (d[ATTENTION_MASK] != 0);
+  case PROBLEM_OP:
+    return 0;
+  default:
+    return 1;
   }
 }
 
@@ -81,7 +86,8 @@ enum farm_status problem_count_operands(struct problem *problem) {
 _Static_assert(MAP_MAX_OPERANDS + MAP_MAX_OUTPUTS <= PROBLEM_MAX_OPERANDS, "a map's operands fit");
 _Static_assert(3 + EPILOGUE_MAX <= PROBLEM_MAX_OPERANDS, "an epilogue's operands fit");
 
-static int64_t output_extent(int64_t in, int64_t window, int64_t stride, int64_t pad, int64_t dil, bool ceil, int64_t pad_before) {
+static int64_t output_extent(int64_t in, int64_t window, int64_t stride, int64_t pad, int64_t dil, bool ceil,
+                             int64_t pad_before) {
   int64_t room = in + pad - ((window - 1) * dil + 1);
   if (room < 0) return 0;
   int64_t out = room / stride + 1;
@@ -104,10 +110,12 @@ static struct tensor shape(enum dtype dtype, int rank, const int64_t *dims) {
   memcpy(tensor.dims, dims, sizeof *dims * (size_t)rank);
   return tensor;
 }
-#define SHAPE(problem, operand, ...)                                                                         \
-  shape((problem)->operands[operand].dtype, (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__})
+#define SHAPE(problem, operand, ...)                                                                                             \
+  shape((problem)->operands[operand].dtype, (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)),                             \
+        (const int64_t[]){__VA_ARGS__})
 
-static void epilogue_types(const struct problem *problem, int first, int64_t channels, const struct tensor *out, struct tensor *types) {
+static void epilogue_types(const struct problem *problem, int first, int64_t channels, const struct tensor *out,
+                           struct tensor *types) {
   for (int i = 0; i < problem->epilogue.count; i++) {
     enum epilogue_op op = problem->epilogue.steps[i].op;
     if (!epilogue_op_takes_operand(op)) continue;
@@ -167,11 +175,16 @@ static void norm_types(const struct problem *problem, struct tensor *types) {
 static struct tensor mask_type(const struct problem *problem, int operand) {
   const int64_t *d = problem->dims, b = d[ATTENTION_B], seq = d[ATTENTION_SEQ], kv = d[ATTENTION_KV];
   switch (d[ATTENTION_MASK]) {
-  case 1: return SHAPE(problem, operand, kv);
-  case 2: return SHAPE(problem, operand, b, kv);
-  case 3: return SHAPE(problem, operand, seq, kv);
-  case 4: return SHAPE(problem, operand, b, d[ATTENTION_HEADS], seq, kv);
-  default: return SHAPE(problem, operand, b, 1, seq, kv);
+  case 1:
+    return SHAPE(problem, operand, kv);
+  case 2:
+    return SHAPE(problem, operand, b, kv);
+  case 3:
+    return SHAPE(problem, operand, seq, kv);
+  case 4:
+    return SHAPE(problem, operand, b, d[ATTENTION_HEADS], seq, kv);
+  default:
+    return SHAPE(problem, operand, b, 1, seq, kv);
   }
 }
 
@@ -211,8 +224,8 @@ static void map_types(const struct problem *problem, struct tensor *types) {
 enum farm_status problem_operand_types(const struct problem *problem, struct tensor *out_types) {
   static void (*const types_of[PROBLEM_KIND_COUNT])(const struct problem *, struct tensor *) = {
       gemm_types, conv2d_types, pool2d_types, softmax_types, norm_types, attention_types, transpose_types, map_types, NULL};
-  FAIL_IF((unsigned)problem->kind >= PROBLEM_KIND_COUNT || !types_of[problem->kind], FARM_UNSUPPORTED, "%s problems do not tell their operands",
-          problem_kind_name(problem->kind));
+  FAIL_IF((unsigned)problem->kind >= PROBLEM_KIND_COUNT || !types_of[problem->kind], FARM_UNSUPPORTED,
+          "%s problems do not tell their operands", problem_kind_name(problem->kind));
   types_of[problem->kind](problem, out_types);
   return FARM_OK;
 }
@@ -231,20 +244,26 @@ double problem_macs(const struct problem *problem) {
   const int64_t *d = problem->dims;
   int64_t h = 0, w = 0;
   switch (problem->kind) {
-  case PROBLEM_GEMM: return (double)d[GEMM_B] * (double)d[GEMM_M] * (double)d[GEMM_N] * (double)d[GEMM_K];
+  case PROBLEM_GEMM:
+    return (double)d[GEMM_B] * (double)d[GEMM_M] * (double)d[GEMM_N] * (double)d[GEMM_K];
   case PROBLEM_CONV2D:
     problem_output_hw(problem, &h, &w);
-    return (double)d[CONV_N] * (double)d[CONV_K] * (double)h * (double)w * (double)(d[CONV_C] / d[CONV_G]) * (double)(d[CONV_R] * d[CONV_S]);
+    return (double)d[CONV_N] * (double)d[CONV_K] * (double)h * (double)w * (double)(d[CONV_C] / d[CONV_G]) *
+           (double)(d[CONV_R] * d[CONV_S]);
   case PROBLEM_POOL2D:
     problem_output_hw(problem, &h, &w);
     return (double)d[POOL_N] * (double)d[POOL_C] * (double)h * (double)w * (double)(d[POOL_R] * d[POOL_S]);
   case PROBLEM_ATTENTION:
     return (double)d[ATTENTION_B] * (double)d[ATTENTION_HEADS] * (double)d[ATTENTION_SEQ] * (double)d[ATTENTION_KV] *
            (double)(d[ATTENTION_D] + d[ATTENTION_DV]);
-  case PROBLEM_SOFTMAX: return 8 * largest_elems(problem);
-  case PROBLEM_NORM: return 4 * largest_elems(problem);
-  case PROBLEM_MAP: return problem->program->instruction_count * largest_elems(problem);
-  default: return 0;
+  case PROBLEM_SOFTMAX:
+    return 8 * largest_elems(problem);
+  case PROBLEM_NORM:
+    return 4 * largest_elems(problem);
+  case PROBLEM_MAP:
+    return problem->program->instruction_count * largest_elems(problem);
+  default:
+    return 0;
   }
 }
 

@@ -3,12 +3,15 @@
 
 #include "dims.h"
 
-static bool part_of(struct pass_context *context, const struct value *operand, int64_t heads, struct node **out_reshape, struct value **out_part) {
+static bool part_of(struct pass_context *context, const struct value *operand, int64_t heads, struct node **out_reshape,
+                    struct value **out_part) {
   struct node *reshape = operand->producer;
   if (!node_is_onnx(reshape, "Reshape") || !value_is_private(context, operand) || operand->type.rank != 4) return false;
   struct value *part = reshape->inputs[0];
   const struct tensor *in = &part->type, *out = &operand->type;
-  if (in->rank != 3 || !value_is_private(context, part) || out->dims[2] != heads || out->dims[3] < 1 || in->dims[2] != heads * out->dims[3]) return false;
+  if (in->rank != 3 || !value_is_private(context, part) || out->dims[2] != heads || out->dims[3] < 1 ||
+      in->dims[2] != heads * out->dims[3])
+    return false;
   for (int i = 0; i < 2; i++)
     if (dim_code(context, part, i) != dim_code(context, operand, i)) return false;
   *out_reshape = reshape, *out_part = part;

@@ -1,4 +1,5 @@
-/* The three operands of an order-1 attention, each a Reshape of a value [b][seq][heads d]: what merge-siblings and pack-attention look for. */
+/* The three operands of an order-1 attention, each a Reshape of a value [b][seq][heads d]: what merge-siblings and pack-attention
+ * look for. */
 #ifndef OPTIMIZER_PASSES_ATTENTION_PARTS_H
 #define OPTIMIZER_PASSES_ATTENTION_PARTS_H
 

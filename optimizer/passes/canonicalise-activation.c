@@ -1,4 +1,5 @@
-/* Activations that exporters write out become one node: a map of one instruction, which fuse-epilogue and fuse-maps take from there. */
+/* Activations that exporters write out become one node: a map of one instruction, which fuse-epilogue and fuse-maps take from
+ * there. */
 #include "dims.h"
 #include "pattern.h"
 
@@ -20,8 +21,9 @@ static const struct {
     {"gelu", {HALVES(ERF), HALVES(ERF2)}},
     {"gelu_tanh", {HALVES(CUBE1), HALVES(CUBE2), HALVES(CUBE3), HALVES(CUBE4)}},
     {"silu", {"Mul(x,Sigmoid(x))"}},
-    {"hard_swish", {"Mul(x,h=HardSigmoid(x))", "Mul(x,Div(c=Clip(Add(x,3)),6))", "Div(Mul(x,c=Clip(Add(x,3))),6)", "Mul(Mul(x,c=Clip(Add(x,3))),0.1666667)",
-                    "Mul(x,Mul(c=Clip(Add(x,3)),0.1666667))"}},
+    {"hard_swish",
+     {"Mul(x,h=HardSigmoid(x))", "Mul(x,Div(c=Clip(Add(x,3)),6))", "Div(Mul(x,c=Clip(Add(x,3))),6)",
+      "Mul(Mul(x,c=Clip(Add(x,3))),0.1666667)", "Mul(x,Mul(c=Clip(Add(x,3)),0.1666667))"}},
 };
 
 static bool close_to(double a, double b) { return fabs(a - b) <= 1e-3; }
@@ -31,7 +33,8 @@ static bool parameters_fit(const struct match *match) {
   const struct node *clip = match_node(match, "c"), *hard = match_node(match, "h");
   double low, high;
   if (clip && !(clip_bounds(clip, &low, &high) && low == 0 && close_to(high, 6))) return false;
-  return !hard || (close_to((double)attr_float(&hard->attrs, "alpha", 0.2f), 1.0 / 6) && close_to((double)attr_float(&hard->attrs, "beta", 0.5f), 0.5));
+  return !hard || (close_to((double)attr_float(&hard->attrs, "alpha", 0.2f), 1.0 / 6) &&
+                   close_to((double)attr_float(&hard->attrs, "beta", 0.5f), 0.5));
 }
 
 static enum farm_status rule(struct pass_context *context, struct node *node) {
@@ -44,7 +47,13 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
       if (!values_alike(context, x, node->outputs[0])) continue; // a constant of higher rank would broadcast
       char program[64];
       snprintf(program, sizeof program, "{%%1=%s %%0;out %%1}", activations[a].op);
-      struct rewrite rewrite = {.domain = "tunefarm", .name = "Map", .version = 1, .inputs = {x}, .input_count = 1, .outputs = {node->outputs[0]}, .output_count = 1};
+      struct rewrite rewrite = {.domain = "tunefarm",
+                                .name = "Map",
+                                .version = 1,
+                                .inputs = {x},
+                                .input_count = 1,
+                                .outputs = {node->outputs[0]},
+                                .output_count = 1};
       rewrite_attr(&rewrite, attr_of_text(context->model, "program", program));
       return rewrite_replace(context, &rewrite, node, match.nodes, match.node_count, NULL);
     }

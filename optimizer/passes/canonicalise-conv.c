@@ -15,8 +15,13 @@ static bool planes(const struct node *node) {
 
 static enum farm_status rewrite_conv(struct pass_context *context, struct node *node) {
   struct value *bias = node_in(node, 2);
-  struct rewrite rewrite = {.domain = "tunefarm", .name = "Conv", .version = 1, .inputs = {node->inputs[0], node->inputs[1], bias},
-                            .input_count = bias ? 3 : 2, .outputs = {node->outputs[0]}, .output_count = 1};
+  struct rewrite rewrite = {.domain = "tunefarm",
+                            .name = "Conv",
+                            .version = 1,
+                            .inputs = {node->inputs[0], node->inputs[1], bias},
+                            .input_count = bias ? 3 : 2,
+                            .outputs = {node->outputs[0]},
+                            .output_count = 1};
   if (!node->inputs[1] || node->inputs[1]->type.dtype != node->inputs[0]->type.dtype) return FARM_OK;
   rewrite_attrs_copy(&rewrite, node, window_attrs);
   if (bias) rewrite_attr(&rewrite, attr_of_text(context->model, "epilogue", "bias"));
@@ -24,11 +29,19 @@ static enum farm_status rewrite_conv(struct pass_context *context, struct node *
 }
 
 static enum farm_status rewrite_pool(struct pass_context *context, struct node *node, const char *mode, bool global) {
-  struct rewrite rewrite = {.domain = "tunefarm", .name = "Pool", .version = 1, .inputs = {node->inputs[0]}, .input_count = 1,
-                            .outputs = {node->outputs[0]}, .output_count = 1};
-  if (global) rewrite_attr(&rewrite, attr_of_int("global", 1));
-  else rewrite_attrs_copy(&rewrite, node, pool_attrs);
-  if (!global && !strcmp(mode, "average") && attr_int(&node->attrs, "count_include_pad", 0)) rewrite_attr(&rewrite, attr_of_int("count_include_pad", 1));
+  struct rewrite rewrite = {.domain = "tunefarm",
+                            .name = "Pool",
+                            .version = 1,
+                            .inputs = {node->inputs[0]},
+                            .input_count = 1,
+                            .outputs = {node->outputs[0]},
+                            .output_count = 1};
+  if (global)
+    rewrite_attr(&rewrite, attr_of_int("global", 1));
+  else
+    rewrite_attrs_copy(&rewrite, node, pool_attrs);
+  if (!global && !strcmp(mode, "average") && attr_int(&node->attrs, "count_include_pad", 0))
+    rewrite_attr(&rewrite, attr_of_int("count_include_pad", 1));
   rewrite_attr(&rewrite, attr_of_text(context->model, "mode", mode));
   return rewrite_replace(context, &rewrite, node, &node, 1, NULL);
 }
@@ -37,7 +50,10 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
   static const struct {
     const char *name, *mode;
     bool global;
-  } pools[] = {{"MaxPool", "max", false}, {"AveragePool", "average", false}, {"GlobalMaxPool", "max", true}, {"GlobalAveragePool", "average", true}};
+  } pools[] = {{"MaxPool", "max", false},
+               {"AveragePool", "average", false},
+               {"GlobalMaxPool", "max", true},
+               {"GlobalAveragePool", "average", true}};
   if (node->row->domain[0] || !planes(node)) return FARM_OK;
   if (node_is_onnx(node, "Conv")) return rewrite_conv(context, node);
   for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)

@@ -1,5 +1,5 @@
-/* MatMul, Gemm and FusedMatMul become tunefarm.Gemm: alpha is a scale step, C a bias or an addition. A C that broadcasts in another
- * way, or a beta on a C that is no constant, leaves the Gemm as it is.
+/* MatMul, Gemm and FusedMatMul become tunefarm.Gemm: alpha is a scale step, C a bias or an addition. A C that broadcasts in
+ * another way, or a beta on a C that is no constant, leaves the Gemm as it is.
  */
 #include "dims.h"
 
@@ -53,8 +53,13 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
   char epilogue[96] = "";
   if ((!gemm && !fused && !node_is_onnx(node, "MatMul")) || !matrices(node)) return FARM_OK;
   if (fused && (attr_int(&node->attrs, "transBatchA", 0) || attr_int(&node->attrs, "transBatchB", 0))) return FARM_OK;
-  struct rewrite rewrite = {.domain = "tunefarm", .name = "Gemm", .version = 1, .inputs = {node->inputs[0], node->inputs[1]}, .input_count = 2,
-                            .outputs = {node->outputs[0]}, .output_count = 1};
+  struct rewrite rewrite = {.domain = "tunefarm",
+                            .name = "Gemm",
+                            .version = 1,
+                            .inputs = {node->inputs[0], node->inputs[1]},
+                            .input_count = 2,
+                            .outputs = {node->outputs[0]},
+                            .output_count = 1};
   const float alpha = gemm || fused ? attr_float(&node->attrs, "alpha", 1) : 1;
   char number[NUMBER_TEXT_MAX];
   number_print_float(alpha, number);

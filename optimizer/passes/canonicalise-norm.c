@@ -1,4 +1,5 @@
-/* Layer and RMS normalisations that exporters write out in elementary operators become LayerNormalization and RMSNormalization. */
+/* Layer and RMS normalisations that exporters write out in elementary operators become LayerNormalization and RMSNormalization.
+ */
 #include "dims.h"
 #include "pattern.h"
 
@@ -19,7 +20,8 @@ static const char *const layer_affine[] = {"Add(Mul(%,g),b)", "Mul(%,g)", "%"};
 static const char *const rms_affine[] = {"Mul(%,g)"};
 
 /* `core` in the place of '%'. */
-static bool match_with(const struct pass_context *context, const char *affine, const char *core, struct node *node, struct match *out) {
+static bool match_with(const struct pass_context *context, const char *affine, const char *core, struct node *node,
+                       struct match *out) {
   char pattern[256];
   const char *hole = strchr(affine, '%');
   int length = snprintf(pattern, sizeof pattern, "%.*s%s%s", (int)(hole - affine), affine, core, hole + 1);
@@ -36,14 +38,18 @@ static int first_axis(const struct match *match, const struct value *x) {
     uint32_t mask;
     if (!mean) continue;
     int count = node_ints(mean, "axes", 1, axes, TENSOR_MAX_RANK);
-    if (count < 1 || !attr_int(&mean->attrs, "keepdims", 1) || !axes_mask(axes, count, x->type.rank, &mask) || (all && all != mask)) return -1;
+    if (count < 1 || !attr_int(&mean->attrs, "keepdims", 1) || !axes_mask(axes, count, x->type.rank, &mask) ||
+        (all && all != mask))
+      return -1;
     all = mask;
   }
   int first = all ? __builtin_ctz(all) : -1;
   return first >= 0 && all == (1u << x->type.rank) - (1u << first) ? first : -1;
 }
 
-static int64_t length_from(const struct tensor *type, int first) { return tensor_dims_product(type->dims + first, type->rank - first); }
+static int64_t length_from(const struct tensor *type, int first) {
+  return tensor_dims_product(type->dims + first, type->rank - first);
+}
 
 /* A scale or bias over exactly the normalised axes. A constant may have leading ones, which go. */
 static struct value *vector_of(struct node *node, struct value *value, const struct tensor *x, int first) {
@@ -69,7 +75,8 @@ static struct value *ones(struct node *node, const struct tensor *x, int first) 
   return value;
 }
 
-static enum farm_status replace(struct pass_context *context, struct node *node, const struct match *match, bool rms, bool *out_done) {
+static enum farm_status replace(struct pass_context *context, struct node *node, const struct match *match, bool rms,
+                                bool *out_done) {
   struct value *x = match_value(match, "x"), *g = match_value(match, "g"), *b = match_value(match, "b");
   const int first = x->type.rank < 1 ? -1 : first_axis(match, x);
   *out_done = false;
@@ -77,8 +84,13 @@ static enum farm_status replace(struct pass_context *context, struct node *node,
   struct value *scale = g ? vector_of(node, g, &x->type, first) : ones(node, &x->type, first);
   struct value *bias = b ? vector_of(node, b, &x->type, first) : NULL;
   if (!scale || (b && !bias)) return FARM_OK;
-  struct rewrite rewrite = {.domain = "", .name = rms ? "RMSNormalization" : "LayerNormalization", .version = rms ? 23 : 17,
-                            .inputs = {x, scale, bias}, .input_count = bias ? 3 : 2, .outputs = {node->outputs[0]}, .output_count = 1};
+  struct rewrite rewrite = {.domain = "",
+                            .name = rms ? "RMSNormalization" : "LayerNormalization",
+                            .version = rms ? 23 : 17,
+                            .inputs = {x, scale, bias},
+                            .input_count = bias ? 3 : 2,
+                            .outputs = {node->outputs[0]},
+                            .output_count = 1};
   rewrite_attr(&rewrite, attr_of_int("axis", first - x->type.rank));
   rewrite_attr(&rewrite, attr_of_float("epsilon", (float)match_number(match, "eps")));
   *out_done = true;

@@ -1,5 +1,5 @@
-/* Equal operators on equal inputs are computed once; equal small constants are one. The key of a node is its row, inputs and attributes
- * as text; graphs see the keys of the graphs around them only through the values.
+/* Equal operators on equal inputs are computed once; equal small constants are one. The key of a node is its row, inputs and
+ * attributes as text; graphs see the keys of the graphs around them only through the values.
  */
 #include "rewrite.h"
 
@@ -18,15 +18,27 @@ static void put_bytes(struct strbuf *key, const void *data, size_t length) {
 static void put_attr(struct strbuf *key, const struct attr *attr) {
   strbuf_printf(key, " %s:%d:%d=", attr->name, (int)attr->type, attr->count);
   switch (attr->type) {
-  case ATTR_FLOAT: put_bytes(key, &attr->f, sizeof attr->f); break;
-  case ATTR_INT: strbuf_printf(key, "%lld", (long long)attr->i); break;
-  case ATTR_STRING: put_bytes(key, attr->s, attr->length); break;
-  case ATTR_FLOATS: put_bytes(key, attr->floats, sizeof *attr->floats * (size_t)attr->count); break;
-  case ATTR_INTS: put_bytes(key, attr->ints, sizeof *attr->ints * (size_t)attr->count); break;
+  case ATTR_FLOAT:
+    put_bytes(key, &attr->f, sizeof attr->f);
+    break;
+  case ATTR_INT:
+    strbuf_printf(key, "%lld", (long long)attr->i);
+    break;
+  case ATTR_STRING:
+    put_bytes(key, attr->s, attr->length);
+    break;
+  case ATTR_FLOATS:
+    put_bytes(key, attr->floats, sizeof *attr->floats * (size_t)attr->count);
+    break;
+  case ATTR_INTS:
+    put_bytes(key, attr->ints, sizeof *attr->ints * (size_t)attr->count);
+    break;
   case ATTR_STRINGS:
     for (int i = 0; i < attr->count; i++) put_bytes(key, attr->strings[i], strlen(attr->strings[i]) + 1);
     break;
-  default: strbuf_printf(key, "%p", (const void *)attr->tensor); break; // tensors and graphs are equal to themselves alone
+  default:
+    strbuf_printf(key, "%p", (const void *)attr->tensor);
+    break; // tensors and graphs are equal to themselves alone
   }
 }
 
@@ -83,8 +95,10 @@ static enum farm_status graph_run(struct pass_context *context, struct graph *gr
     for (int i = 0; i < node->attrs.count; i++) put_attr(key, &node->attrs.items[i]);
     if (key->failed) status = status_set(FARM_NO_MEMORY, "out of memory");
     struct node *first = key->failed ? NULL : map_get(&seen, strbuf_text(key));
-    if (first && outputs_cover(first, node)) merge(context, first, node);
-    else if (!first && status == FARM_OK) status = map_set(&seen, strbuf_text(key), node);
+    if (first && outputs_cover(first, node))
+      merge(context, first, node);
+    else if (!first && status == FARM_OK)
+      status = map_set(&seen, strbuf_text(key), node);
   }
   map_free(&seen);
   return status;

@@ -1,5 +1,6 @@
-/* See dims.h. The origin of an unknown dim is found by going from a result to the operand that gave it its dim, per kind of operator. Each answer is
- * remembered by value and axis; rewriting keeps the sizes of values, so answers stay true while a pass runs.
+/* See dims.h. The origin of an unknown dim is found by going from a result to the operand that gave it its dim, per kind of
+ * operator. Each answer is remembered by value and axis; rewriting keeps the sizes of values, so answers stay true while a pass
+ * runs.
  */
 #include "dims.h"
 
@@ -10,7 +11,9 @@
 
 static const int64_t FIRST_ORIGIN = -((int64_t)1 << 40); // below all symbols' codes
 
-static int64_t own_code(const struct value *value, int axis) { return FIRST_ORIGIN - (int64_t)value->id * TENSOR_MAX_RANK - axis; }
+static int64_t own_code(const struct value *value, int axis) {
+  return FIRST_ORIGIN - (int64_t)value->id * TENSOR_MAX_RANK - axis;
+}
 
 /* What all operands that are not 1 there agree on; the value's own code when they do not. */
 static int64_t broadcast_code(struct pass_context *context, const struct value *value, int axis, int input_count) {
@@ -45,7 +48,8 @@ static int64_t reshape_code(struct pass_context *context, const struct value *va
   const struct value *in = node->inputs[0];
   int64_t shape[TENSOR_MAX_RANK];
   const int count = node_ints(node, "", 1, shape, TENSOR_MAX_RANK);
-  if (!in || count != value->type.rank || axis >= in->type.rank || attr_int(&node->attrs, "allowzero", 0)) return own_code(value, axis);
+  if (!in || count != value->type.rank || axis >= in->type.rank || attr_int(&node->attrs, "allowzero", 0))
+    return own_code(value, axis);
   if (shape[axis] == 0) return dim_code(context, in, axis);
   for (int i = 0; i < axis; i++)
     if (dim_code(context, in, i) != dim_code(context, value, i)) return own_code(value, axis);
@@ -55,7 +59,8 @@ static int64_t reshape_code(struct pass_context *context, const struct value *va
 }
 
 static bool keeps_shape(const struct node *node) {
-  static const char *const names[] = {"Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "BatchNormalization", "Cast", "Identity", "Clip"};
+  static const char *const names[] = {
+      "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "BatchNormalization", "Cast", "Identity", "Clip"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (node_is_onnx(node, names[i])) return true;
   return false;
@@ -66,7 +71,8 @@ static bool reduces(const struct node *node, uint32_t *out_axes) {
   const bool map = node_is_fused(node, "Map") && attr_has(&node->attrs, "axes");
   if (!map && (node->row->domain[0] || strncmp(node->row->name, "Reduce", 6))) return false;
   const int count = node_ints(node, "axes", map ? 99 : 1, axes, TENSOR_MAX_RANK);
-  return count > 0 && attr_int(&node->attrs, "keepdims", 1) && node->outputs[0] && axes_mask(axes, count, node->outputs[0]->type.rank, out_axes);
+  return count > 0 && attr_int(&node->attrs, "keepdims", 1) && node->outputs[0] &&
+         axes_mask(axes, count, node->outputs[0]->type.rank, out_axes);
 }
 
 static int64_t find_code(struct pass_context *context, const struct value *value, int axis) {
@@ -74,7 +80,9 @@ static int64_t find_code(struct pass_context *context, const struct value *value
   int64_t perm[TENSOR_MAX_RANK];
   uint32_t axes;
   if (!node || node->input_count < 1 || !node->inputs[0] || node->outputs[0] != value) return own_code(value, axis);
-  if (reduces(node, &axes)) return axes >> axis & 1 ? own_code(value, axis) : broadcast_code(context, value, axis, node_is_fused(node, "Map") ? node->input_count : 1);
+  if (reduces(node, &axes))
+    return axes >> axis & 1 ? own_code(value, axis)
+                            : broadcast_code(context, value, axis, node_is_fused(node, "Map") ? node->input_count : 1);
   if (node->row->flags & OPERATOR_ELEMENTWISE || (node_is_fused(node, "Map") && !attr_has(&node->attrs, "axes")))
     return broadcast_code(context, value, axis, node->input_count);
   if (keeps_shape(node)) return dim_code(context, node->inputs[0], axis);
@@ -88,7 +96,8 @@ int64_t dim_code(struct pass_context *context, const struct value *value, int ax
   if (value->type.dims[axis] != DIM_UNKNOWN) return value->type.dims[axis];
   const size_t at = (size_t)value->id * TENSOR_MAX_RANK + (size_t)axis, before = context->dim_code_capacity;
   if (at >= before) {
-    if (array_reserve(&context->dim_codes, &context->dim_code_capacity, (size_t)(context->model->next_value_id + 1) * TENSOR_MAX_RANK) != FARM_OK)
+    if (array_reserve(&context->dim_codes, &context->dim_code_capacity,
+                      (size_t)(context->model->next_value_id + 1) * TENSOR_MAX_RANK) != FARM_OK)
       return DIM_CODE_NONE;
     memset(context->dim_codes + before, 0, sizeof *context->dim_codes * (context->dim_code_capacity - before));
   }

@@ -1,5 +1,5 @@
-/* Removes nodes of which nothing is used, last to first, so that a dead chain goes in one sweep; random nodes, too. Optional outputs that
- * nothing uses (the mask of a Dropout, the indices of a MaxPool) are left out. */
+/* Removes nodes of which nothing is used, last to first, so that a dead chain goes in one sweep; random nodes, too. Optional
+ * outputs that nothing uses (the mask of a Dropout, the indices of a MaxPool) are left out. */
 #include "rewrite.h"
 
 static bool is_dead(const struct pass_context *context, const struct node *node) {
@@ -17,12 +17,15 @@ static void uses_drop(struct pass_context *context, const struct node *node) {
 static void outputs_trim(struct pass_context *context, struct node *node) {
   for (int i = node->row->min_outputs; i < node->output_count; i++) {
     struct value *value = node->outputs[i];
-    if (!value || context->uses.counts[value->id] > 0 || node->row->flags & (OPERATOR_CONTROL | OPERATOR_VARIADIC) || node->row->max_outputs < 0) continue;
+    if (!value || context->uses.counts[value->id] > 0 || node->row->flags & (OPERATOR_CONTROL | OPERATOR_VARIADIC) ||
+        node->row->max_outputs < 0)
+      continue;
     value->producer = NULL;
     node->outputs[i] = NULL;
     context->changed = true;
   }
-  while (node->output_count > node->row->min_outputs && node->output_count > 1 && !node->outputs[node->output_count - 1]) node->output_count--;
+  while (node->output_count > node->row->min_outputs && node->output_count > 1 && !node->outputs[node->output_count - 1])
+    node->output_count--;
 }
 
 static void sweep(struct pass_context *context, struct graph *graph) {

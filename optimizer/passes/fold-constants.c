@@ -1,6 +1,6 @@
-/* What depends on constants only is computed now, by the references: the same bits on every machine. Small integer values whose contents
- * inference knows (shape arithmetic) become constants, too. Nothing random, nothing with subgraphs; results may not be much larger
- * than what they are made from.
+/* What depends on constants only is computed now, by the references: the same bits on every machine. Small integer values whose
+ * contents inference knows (shape arithmetic) become constants, too. Nothing random, nothing with subgraphs; results may not be
+ * much larger than what they are made from.
  */
 #include "rewrite.h"
 
@@ -55,10 +55,13 @@ static enum farm_status execute(struct model *model, const struct node *node, st
     if (!node->outputs[i]) continue;
     tensors[i] = node->outputs[i]->type;
     outputs[i] = &tensors[i];
-    if (dims_static(&tensors[i])) status = allocate(&folding, i, &tensors[i]);
-    else if (!(node->row->flags & OPERATOR_DATA_SHAPE)) status = FARM_AGAIN;
+    if (dims_static(&tensors[i]))
+      status = allocate(&folding, i, &tensors[i]);
+    else if (!(node->row->flags & OPERATOR_DATA_SHAPE))
+      status = FARM_AGAIN;
   }
-  struct reference_call call = {node->row, &node->attrs, node->opset, node->input_count, inputs, node->output_count, outputs, allocate, &folding};
+  struct reference_call call = {node->row,          &node->attrs, node->opset, node->input_count, inputs,
+                                node->output_count, outputs,      allocate,    &folding};
   if (status == FARM_OK) status = node->row->reference(&call);
   free(inputs);
   free(outputs);
@@ -66,15 +69,23 @@ static enum farm_status execute(struct model *model, const struct node *node, st
 }
 
 /* The value becomes a constant; a graph output keeps its name through an Identity. */
-static enum farm_status value_becomes(struct pass_context *context, struct node *node, struct value *value, const struct tensor *tensor) {
+static enum farm_status value_becomes(struct pass_context *context, struct node *node, struct value *value,
+                                      const struct tensor *tensor) {
   if (!value_is_graph_output(value)) return value_constant_set(value, tensor);
   struct value *constant = graph_constant_share(value->graph, value->name, tensor);
   FAIL_IF(!constant, FARM_NO_MEMORY, "out of memory for a constant");
-  struct rewrite identity = {.domain = "", .name = "Identity", .version = 1, .inputs = {constant}, .input_count = 1, .outputs = {value}, .output_count = 1};
+  struct rewrite identity = {.domain = "",
+                             .name = "Identity",
+                             .version = 1,
+                             .inputs = {constant},
+                             .input_count = 1,
+                             .outputs = {value},
+                             .output_count = 1};
   if (operator_exact("", "Identity", 13)) identity.version = 13;
   struct node *before = node->next ? node->next : NULL;
   if (before) return rewrite_add(context, &identity, before, node->origin, NULL);
-  struct node *added = graph_node_add(node->graph, NULL, operator_exact("", "Identity", identity.version), NULL, identity.inputs, 1, identity.outputs, 1, NULL, 0);
+  struct node *added = graph_node_add(node->graph, NULL, operator_exact("", "Identity", identity.version), NULL, identity.inputs,
+                                      1, identity.outputs, 1, NULL, 0);
   FAIL_IF(!added, FARM_NO_MEMORY, "out of memory for a node");
   added->origin = node->origin;
   return FARM_OK;
@@ -84,7 +95,8 @@ static enum farm_status fold(struct pass_context *context, struct node *node) {
   struct tensor *tensors = arena_alloc_array(&context->model->arena, (size_t)node->output_count, sizeof *tensors);
   if (!tensors) return FARM_NO_MEMORY;
   enum farm_status status = execute(context->model, node, tensors);
-  if (status != FARM_OK) return status == FARM_NO_MEMORY ? status : FARM_OK; // left as it is; it fails when it runs, or is too large
+  if (status != FARM_OK)
+    return status == FARM_NO_MEMORY ? status : FARM_OK; // left as it is; it fails when it runs, or is too large
   const char *origin = node->origin;
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i] && node->outputs[i]->producer == node) node->outputs[i]->producer = NULL;
@@ -106,7 +118,8 @@ static bool all_numbers(const struct value *value) {
 /* Shape arithmetic that inference has done already. */
 static enum farm_status fold_known(struct pass_context *context, struct node *node) {
   struct value *value = node_out(node);
-  if (!value || value->constant || !all_numbers(value) || value_is_graph_output(value) || node->row->flags & (OPERATOR_RANDOM | OPERATOR_CONTROL))
+  if (!value || value->constant || !all_numbers(value) || value_is_graph_output(value) ||
+      node->row->flags & (OPERATOR_RANDOM | OPERATOR_CONTROL))
     return FARM_OK;
   struct tensor tensor = value->type;
   tensor.data = arena_alloc(&context->model->arena, tensor_bytes(&tensor) + 1);
@@ -120,7 +133,8 @@ static enum farm_status fold_known(struct pass_context *context, struct node *no
 }
 
 static enum farm_status rule(struct pass_context *context, struct node *node) {
-  if (node_is_onnx(node, "Identity") && node_out(node) && value_is_graph_output(node_out(node))) return FARM_OK; // what folding leaves
+  if (node_is_onnx(node, "Identity") && node_out(node) && value_is_graph_output(node_out(node)))
+    return FARM_OK; // what folding leaves
   return foldable(node) ? fold(context, node) : fold_known(context, node);
 }
 

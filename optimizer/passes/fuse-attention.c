@@ -1,9 +1,10 @@
 /* Softmax(q k^T scale + mask) v, as exporters write it, becomes tunefarm.Attention. From the product with v backwards:
  *
- *   MatMul ◄ Softmax ◄ [Add mask] ◄ [Where causal] ◄ [Add mask] ◄ [Mul or Div by a constant] ◄ MatMul ◄ q, k^T, each [Mul or Div by a constant]
+ *   MatMul ◄ Softmax ◄ [Add mask] ◄ [Where causal] ◄ [Add mask] ◄ [scale] ◄ MatMul ◄ q, k^T, each [scale]
  *
- * The scale may stand at any of these places, or several. When q, k and v come from transposes of [b][seq][heads][d] those go, too, and the result
- * is turned back by a Transpose that meets the model's own. A mask that is a constant causal triangle is a flag.
+ * A scale is a Mul or Div by a constant; it may stand at any of these places, or several. When q, k and v come from transposes of
+ * [b][seq][heads][d] those go, too, and the result is turned back by a Transpose that meets the model's own. A mask that is a
+ * constant causal triangle is a flag.
  */
 #include "dims.h"
 
@@ -37,22 +38,28 @@ static struct node *matmul_of(const struct value *value, const struct graph *gra
 
 /* value = x * constant or x / constant: takes it and moves on to x. */
 static void peel_scale(struct pass_context *context, struct found *found, struct value **value) {
-  for (struct node *node = (*value)->producer; node_is_onnx(node, "Mul") || node_is_onnx(node, "Div"); node = (*value)->producer) {
+  for (struct node *node = (*value)->producer; node_is_onnx(node, "Mul") || node_is_onnx(node, "Div");
+       node = (*value)->producer) {
     const bool div = node_is_onnx(node, "Div");
     double number;
     const int at = !div && value_scalar(node->inputs[0], &number) ? 0 : value_scalar(node->inputs[1], &number) ? 1 : -1;
-    if (at < 0 || number == 0 || !isfinite(number) || !values_alike(context, node->inputs[1 - at], node->outputs[0]) || !take(context, found, node)) return;
+    if (at < 0 || number == 0 || !isfinite(number) || !values_alike(context, node->inputs[1 - at], node->outputs[0]) ||
+        !take(context, found, node))
+      return;
     found->scale *= div ? 1 / number : number;
     *value = node->inputs[1 - at];
   }
 }
 
 /* A constant [1]…[1][seq][kv]: visible(i, j) for j <= kv - seq + i and not beyond. */
-static bool is_triangle(const struct tensor *constant, const struct tensor *scores, bool (*visible)(double), bool (*hidden)(double)) {
+static bool is_triangle(const struct tensor *constant, const struct tensor *scores, bool (*visible)(double),
+                        bool (*hidden)(double)) {
   const int rank = constant->rank;
   if (rank < 2 || rank > scores->rank) return false;
   const int64_t seq = constant->dims[rank - 2], kv = constant->dims[rank - 1];
-  if (seq != scores->dims[scores->rank - 2] || kv != scores->dims[scores->rank - 1] || tensor_elems(constant) != seq * kv || kv < seq || seq < 2) return false;
+  if (seq != scores->dims[scores->rank - 2] || kv != scores->dims[scores->rank - 1] || tensor_elems(constant) != seq * kv ||
+      kv < seq || seq < 2)
+    return false;
   for (int64_t i = 0; i < seq; i++)
     for (int64_t j = 0; j < kv; j++) {
       double value = dtype_load_f64(constant->dtype, constant->data, i * kv + j);
@@ -93,8 +100,10 @@ static bool peel_mask(struct pass_context *context, struct found *found, struct 
     if (values_alike(context, mask, rest) && mask->producer && i == 0) continue; // equal shapes: the first is the scores
     if (!take(context, found, node)) return false;
     const bool triangle = mask->constant && is_triangle(mask->constant, &rest->type, is_zero, is_very_negative);
-    if (triangle) found->causal = true;
-    else found->mask = mask, found->mask_kind = mask_kind(context, mask, rest);
+    if (triangle)
+      found->causal = true;
+    else
+      found->mask = mask, found->mask_kind = mask_kind(context, mask, rest);
     *scores = rest;
     return true;
   }
@@ -105,7 +114,9 @@ static bool peel_mask(struct pass_context *context, struct found *found, struct 
 static void peel_where(struct pass_context *context, struct found *found, struct value **scores) {
   struct node *node = (*scores)->producer;
   double otherwise;
-  if (!node_is_onnx(node, "Where") || !node->inputs[0]->constant || !value_scalar(node->inputs[2], &otherwise) || otherwise > VERY_NEGATIVE) return;
+  if (!node_is_onnx(node, "Where") || !node->inputs[0]->constant || !value_scalar(node->inputs[2], &otherwise) ||
+      otherwise > VERY_NEGATIVE)
+    return;
   if (!values_alike(context, node->inputs[1], node->outputs[0])) return;
   if (!is_triangle(node->inputs[0]->constant, &node->inputs[1]->type, is_set, is_zero) || !take(context, found, node)) return;
   found->causal = true;
@@ -113,7 +124,8 @@ static void peel_where(struct pass_context *context, struct found *found, struct
 }
 
 static bool find(struct pass_context *context, struct node *root, struct found *found) {
-  if (!node_is_onnx(root, "MatMul") || !node_out(root) || root->outputs[0]->type.rank != 4 || !value_is_float(root->outputs[0])) return false;
+  if (!node_is_onnx(root, "MatMul") || !node_out(root) || root->outputs[0]->type.rank != 4 || !value_is_float(root->outputs[0]))
+    return false;
   *found = (struct found){.v = root->inputs[1], .scale = 1, .nodes = {root}, .node_count = 1};
   struct node *softmax = root->inputs[0]->producer;
   if (!node_is_onnx(softmax, "Softmax") || softmax->graph != root->graph || !take(context, found, softmax)) return false;
@@ -168,18 +180,30 @@ static enum farm_status replace(struct pass_context *context, struct node *root,
   const int order = choose_order(found);
   if (order == 1) {
     const int64_t *d = result->type.dims;
-    out = value_new(root->graph, NULL, &(struct tensor){.dtype = result->type.dtype, .rank = 4, .dims = {d[0], d[2], d[1], d[3]}});
+    out =
+        value_new(root->graph, NULL, &(struct tensor){.dtype = result->type.dtype, .rank = 4, .dims = {d[0], d[2], d[1], d[3]}});
     FAIL_IF(!out, FARM_NO_MEMORY, "out of memory for a value");
   }
-  struct rewrite attention = {.domain = "tunefarm", .name = "Attention", .version = 1, .inputs = {found->q, found->k, found->v, found->mask},
-                              .input_count = found->mask ? 4 : 3, .outputs = {out}, .output_count = 1};
+  struct rewrite attention = {.domain = "tunefarm",
+                              .name = "Attention",
+                              .version = 1,
+                              .inputs = {found->q, found->k, found->v, found->mask},
+                              .input_count = found->mask ? 4 : 3,
+                              .outputs = {out},
+                              .output_count = 1};
   rewrite_attr(&attention, attr_of_int("heads", heads));
   if (order) rewrite_attr(&attention, attr_of_int("order", order));
   if (mask) rewrite_attr(&attention, attr_of_int("mask", mask));
   if (found->causal) rewrite_attr(&attention, attr_of_int("causal", 1));
   rewrite_attr(&attention, attr_of_float("scale", (float)found->scale));
   if (order == 1) {
-    struct rewrite back = {.domain = "", .name = "Transpose", .version = 13, .inputs = {out}, .input_count = 1, .outputs = {result}, .output_count = 1};
+    struct rewrite back = {.domain = "",
+                           .name = "Transpose",
+                           .version = 13,
+                           .inputs = {out},
+                           .input_count = 1,
+                           .outputs = {result},
+                           .output_count = 1};
     struct node *turn;
     rewrite_attr(&back, attr_of_ints(context->model, "perm", swap_heads, 4));
     TRY(rewrite_add(context, &back, root, root->origin, &turn));

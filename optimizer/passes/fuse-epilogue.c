@@ -1,6 +1,6 @@
-/* What follows a fused gemm or convolution element by element goes into its epilogue: bias, residual, activation, scale, in any order. The
- * result must be used by that step alone and keep its shape and type; the step's other operand is a vector over the channels or a tensor
- * of the result's shape.
+/* What follows a fused gemm or convolution element by element goes into its epilogue: bias, residual, activation, scale, in any
+ * order. The result must be used by that step alone and keep its shape and type; the step's other operand is a vector over the
+ * channels or a tensor of the result's shape.
  */
 #include "dims.h"
 
@@ -20,8 +20,12 @@ struct step {
 static const struct {
   enum map_op map;
   enum epilogue_op epilogue;
-} activations[] = {{MAP_RELU, EPILOGUE_RELU}, {MAP_SIGMOID, EPILOGUE_SIGMOID},     {MAP_TANH, EPILOGUE_TANH},
-                   {MAP_SILU, EPILOGUE_SILU}, {MAP_GELU, EPILOGUE_GELU},           {MAP_GELU_TANH, EPILOGUE_GELU_TANH},
+} activations[] = {{MAP_RELU, EPILOGUE_RELU},
+                   {MAP_SIGMOID, EPILOGUE_SIGMOID},
+                   {MAP_TANH, EPILOGUE_TANH},
+                   {MAP_SILU, EPILOGUE_SILU},
+                   {MAP_GELU, EPILOGUE_GELU},
+                   {MAP_GELU_TANH, EPILOGUE_GELU_TANH},
                    {MAP_HARD_SWISH, EPILOGUE_HARD_SWISH}};
 
 static void step_of(struct step *step, enum epilogue_op op, double p0, double p1) {
@@ -39,16 +43,19 @@ static bool single_instruction(const struct node *node, enum map_op *out) {
     return false;
   }
   *out = map.program.instructions[0].op;
-  return map.program.instruction_count == 1 && map.program.operand_count == 1 && map.program.param_count == 0 && map.program.output_count == 1 &&
-         map.program.reduce == MAP_REDUCE_NONE && map_op_arity(*out) == 1;
+  return map.program.instruction_count == 1 && map.program.operand_count == 1 && map.program.param_count == 0 &&
+         map.program.output_count == 1 && map.program.reduce == MAP_REDUCE_NONE && map_op_arity(*out) == 1;
 }
 
 static bool unary_step(const struct node *node, struct step *step) {
   enum map_op op;
   double low, high;
-  if (node_is_onnx(node, "LeakyRelu")) return step_of(step, EPILOGUE_LEAKY_RELU, (double)attr_float(&node->attrs, "alpha", 0.01f), 0), true;
+  if (node_is_onnx(node, "LeakyRelu"))
+    return step_of(step, EPILOGUE_LEAKY_RELU, (double)attr_float(&node->attrs, "alpha", 0.01f), 0), true;
   if (node_is_onnx(node, "HardSigmoid"))
-    return step_of(step, EPILOGUE_HARD_SIGMOID, (double)attr_float(&node->attrs, "alpha", 0.2f), (double)attr_float(&node->attrs, "beta", 0.5f)), true;
+    return step_of(step, EPILOGUE_HARD_SIGMOID, (double)attr_float(&node->attrs, "alpha", 0.2f),
+                   (double)attr_float(&node->attrs, "beta", 0.5f)),
+           true;
   if (node_is_onnx(node, "Clip")) {
     if (!clip_bounds(node, &low, &high) || isnan(low) || isnan(high)) return false;
     return step_of(step, EPILOGUE_CLIP, low, high), true;
@@ -96,7 +103,8 @@ static struct value *channel_vector(struct node *producer, struct value *value) 
 }
 
 /* Add, Mul, Div, Sub with another operand. */
-static bool binary_step(struct pass_context *context, const struct node *node, int input, struct node *producer, struct step *step) {
+static bool binary_step(struct pass_context *context, const struct node *node, int input, struct node *producer,
+                        struct step *step) {
   const bool add = node_is_onnx(node, "Add"), mul = node_is_onnx(node, "Mul"), div = node_is_onnx(node, "Div");
   double number;
   if ((!add && !mul && !(div && input == 0)) || node->input_count != 2) return false;
@@ -119,18 +127,23 @@ static struct node *producer_behind(struct pass_context *context, const struct n
   const struct value *value = node->inputs[input];
   struct node *producer = value ? value->producer : NULL;
   struct epilogue epilogue;
-  if (!producer || (!node_is_fused(producer, "Gemm") && !node_is_fused(producer, "Conv")) || !value_is_private(context, value)) return NULL;
+  if (!producer || (!node_is_fused(producer, "Gemm") && !node_is_fused(producer, "Conv")) || !value_is_private(context, value))
+    return NULL;
   if (!values_alike(context, value, node->outputs[0])) return NULL;
-  if (epilogue_parse(attr_string(&producer->attrs, "epilogue", ""), &epilogue) != FARM_OK || epilogue.count == EPILOGUE_MAX) return NULL;
+  if (epilogue_parse(attr_string(&producer->attrs, "epilogue", ""), &epilogue) != FARM_OK || epilogue.count == EPILOGUE_MAX)
+    return NULL;
   return producer;
 }
 
 static enum farm_status fuse(struct pass_context *context, struct node *node, struct node *producer, const struct step *step) {
-  static const char *const kept[] = {"trans_a", "trans_b", "kernel_shape", "strides", "pads", "dilations", "auto_pad", "group", "layout", NULL};
+  static const char *const kept[] = {"trans_a",   "trans_b",  "kernel_shape", "strides", "pads",
+                                     "dilations", "auto_pad", "group",        "layout",  NULL};
   char epilogue[512];
   const char *before = attr_string(&producer->attrs, "epilogue", "");
-  struct rewrite rewrite = {.domain = "tunefarm", .name = producer->row->name, .version = 1, .outputs = {node->outputs[0]}, .output_count = 1};
-  if (snprintf(epilogue, sizeof epilogue, "%s%s%s", before, *before ? "," : "", step->text) >= (int)sizeof epilogue) return FARM_OK;
+  struct rewrite rewrite = {
+      .domain = "tunefarm", .name = producer->row->name, .version = 1, .outputs = {node->outputs[0]}, .output_count = 1};
+  if (snprintf(epilogue, sizeof epilogue, "%s%s%s", before, *before ? "," : "", step->text) >= (int)sizeof epilogue)
+    return FARM_OK;
   for (int i = 0; i < producer->input_count; i++) rewrite.inputs[rewrite.input_count++] = producer->inputs[i];
   if (step->operand) rewrite.inputs[rewrite.input_count++] = step->operand;
   rewrite_attrs_copy(&rewrite, producer, kept);
@@ -144,7 +157,8 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
     struct step step = {.operand = NULL};
     struct node *producer = producer_behind(context, node, i);
     if (!producer) continue;
-    if ((i == 0 && unary_step(node, &step)) || binary_step(context, node, i, producer, &step)) return fuse(context, node, producer, &step);
+    if ((i == 0 && unary_step(node, &step)) || binary_step(context, node, i, producer, &step))
+      return fuse(context, node, producer, &step);
   }
   return FARM_OK;
 }

@@ -1,6 +1,6 @@
-/* Elementwise operators become tunefarm.Map, and a map that is used by one other alone, in the same shape, becomes part of it: a chain reads and
- * writes memory once. A reduction may take in the map before it. Nothing is computed twice, and integers stay out. Between the nodes of a
- * chain values stay f32, whatever narrower float type they had.
+/* Elementwise operators become tunefarm.Map, and a map that is used by one other alone, in the same shape, becomes part of it: a
+ * chain reads and writes memory once. A reduction may take in the map before it. Nothing is computed twice, and integers stay
+ * out. Between the nodes of a chain values stay f32, whatever narrower float type they had.
  */
 #include "dims.h"
 #include "map-builder.h"
@@ -69,8 +69,10 @@ static bool take_in(struct pass_context *context, struct chain *chain, int i, co
   struct map_part inner;
   const struct value *operand = chain->part.operands[i];
   struct node *producer = operand->producer;
-  if (!producer || producer->graph != graph || !used_inside(context, chain, operand) || !fills(context, chain, operand)) return false;
-  if (!map_part_of(context, producer, &inner) || inner.program.reduce != MAP_REDUCE_NONE || !keeps_value(&inner, operand)) return false;
+  if (!producer || producer->graph != graph || !used_inside(context, chain, operand) || !fills(context, chain, operand))
+    return false;
+  if (!map_part_of(context, producer, &inner) || inner.program.reduce != MAP_REDUCE_NONE || !keeps_value(&inner, operand))
+    return false;
   if (!map_part_join(&chain->part, i, &inner)) return false;
   chain->old[chain->count++] = producer;
   return true;

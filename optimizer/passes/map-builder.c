@@ -43,7 +43,8 @@ static bool part_of_reduction(const struct node *node, struct map_part *out) {
     const struct tensor *x = &node->inputs[0]->type;
     uint32_t mask;
     out->axis_count = node_ints(node, "axes", 1, out->axes, TENSOR_MAX_RANK);
-    if (out->axis_count < 1 || !value_is_float(node->inputs[0]) || !axes_mask(out->axes, out->axis_count, x->rank, &mask)) return false;
+    if (out->axis_count < 1 || !value_is_float(node->inputs[0]) || !axes_mask(out->axes, out->axis_count, x->rank, &mask))
+      return false;
     for (int d = 0; d < x->rank; d++)
       if (x->dims[d] == 0) return false;
     out->program = (struct map_program){.operand_count = 1, .output_count = 1, .reduce = reductions[i].reduce};
@@ -67,7 +68,9 @@ bool map_part_of(const struct pass_context *context, const struct node *node, st
   if (!node_out(node) || node->input_count < 1 || !node->inputs[0]) return false;
   const struct tensor *result = &node->outputs[0]->type;
   if (result->rank < 0 || read_on_host(context, node->outputs[0])) return false;
-  if (node_is_fused(node, "Map") ? !part_of_map(node, &part) : !part_of_elementwise(node, &part) && !part_of_reduction(node, &part)) return false;
+  if (node_is_fused(node, "Map") ? !part_of_map(node, &part)
+                                 : !part_of_elementwise(node, &part) && !part_of_reduction(node, &part))
+    return false;
   if (tensor_elems(result) == 1 && part.program.reduce == MAP_REDUCE_NONE) return false;
   absorb_scalars(&part);
   if (part.program.operand_count < 1) return false;
@@ -87,7 +90,8 @@ static int operand_index(struct map_part *part, int *count, struct value *value)
 }
 
 struct joining {
-  int registers[MAP_MAX_OPERANDS + MAP_MAX_INSTRUCTIONS]; // old register -> new one; instructions before the operands are counted: + BASE
+  int registers[MAP_MAX_OPERANDS +
+                MAP_MAX_INSTRUCTIONS]; // old register -> new one; instructions before the operands are counted: + BASE
   int params;
 };
 enum { BASE = 1000 };
@@ -124,7 +128,8 @@ bool map_part_join(struct map_part *outer, int at, const struct map_part *inner)
   for (int i = 0; i < inner->program.operand_count; i++)
     if ((inside.registers[i] = operand_index(&joined, &joined.program.operand_count, inner->operands[i])) < 0) return false;
   for (int i = 0; i < outer->program.operand_count; i++)
-    if (i != at && (outside.registers[i] = operand_index(&joined, &joined.program.operand_count, outer->operands[i])) < 0) return false;
+    if (i != at && (outside.registers[i] = operand_index(&joined, &joined.program.operand_count, outer->operands[i])) < 0)
+      return false;
   if (!append(&joined, inner, &inside)) return false;
   struct map_argument result = moved(&inside, inner->program.outputs[0]);
   if (result.is_param) return false;
@@ -156,7 +161,8 @@ static void renumber(struct map_part *part, const int *registers) { // operands 
     struct map_argument *arguments = last ? part->program.outputs : part->program.instructions[i].arguments;
     const int count = last ? part->program.output_count : map_op_arity(part->program.instructions[i].op);
     for (int a = 0; a < count; a++)
-      if (!arguments[a].is_param && arguments[a].index < part->program.operand_count) arguments[a].index = (int16_t)registers[arguments[a].index];
+      if (!arguments[a].is_param && arguments[a].index < part->program.operand_count)
+        arguments[a].index = (int16_t)registers[arguments[a].index];
   }
 }
 
@@ -171,7 +177,8 @@ static void sort_operands(struct map_part *part) {
   /* commutative arguments in this order, which canonical form keeps among equals */
   for (int i = 0; i < part->program.instruction_count; i++) {
     struct map_argument *a = part->program.instructions[i].arguments;
-    if (!map_op_commutative(part->program.instructions[i].op) || a[0].is_param || a[1].is_param || a[0].index <= a[1].index) continue;
+    if (!map_op_commutative(part->program.instructions[i].op) || a[0].is_param || a[1].is_param || a[0].index <= a[1].index)
+      continue;
     const struct map_argument first = a[0];
     a[0] = a[1], a[1] = first;
   }
@@ -193,7 +200,9 @@ static void operand_to_param(struct map_part *part, int operand, double number) 
 static bool shape_without(const struct map_part *part, int operand) {
   double number;
   for (int i = 0; i < part->program.operand_count; i++)
-    if (i != operand && !value_scalar(part->operands[i], &number) && part->operands[i]->type.rank >= part->operands[operand]->type.rank) return true;
+    if (i != operand && !value_scalar(part->operands[i], &number) &&
+        part->operands[i]->type.rank >= part->operands[operand]->type.rank)
+      return true;
   return false;
 }
 
@@ -219,7 +228,8 @@ static void absorb_scalars(struct map_part *part) {
   double number;
   merge_equal_operands(part);
   for (int i = 0; i < part->program.operand_count; i++)
-    if (value_scalar(part->operands[i], &number) && (double)(float)number == number && part->program.param_count < MAP_MAX_PARAMS && shape_without(part, i))
+    if (value_scalar(part->operands[i], &number) && (double)(float)number == number &&
+        part->program.param_count < MAP_MAX_PARAMS && shape_without(part, i))
       operand_to_param(part, i, number);
   canonicalise(part);
 }
@@ -230,15 +240,18 @@ void map_part_finish(struct map_part *part) {
   canonicalise(part);
 }
 
-void map_part_rewrite(struct pass_context *context, const struct map_part *part, const struct value *out, struct rewrite *rewrite) {
+void map_part_rewrite(struct pass_context *context, const struct map_part *part, const struct value *out,
+                      struct rewrite *rewrite) {
   char text[4096];
   const int64_t type = (int64_t)out->type.dtype;
   *rewrite = (struct rewrite){.domain = "tunefarm", .name = "Map", .version = 1, .input_count = part->program.operand_count};
   for (int i = 0; i < part->program.operand_count; i++) rewrite->inputs[i] = part->operands[i];
   if (map_program_print(&part->program, text, sizeof text) != FARM_OK) text[0] = 0; // 64 instructions always fit
   rewrite_attr(rewrite, attr_of_text(context->model, "program", text));
-  if (part->program.param_count) rewrite_attr(rewrite, attr_of_floats(context->model, "params", part->params, part->program.param_count));
-  if (out->type.dtype != part->operands[0]->type.dtype) rewrite_attr(rewrite, attr_of_ints(context->model, "out_types", &type, 1));
+  if (part->program.param_count)
+    rewrite_attr(rewrite, attr_of_floats(context->model, "params", part->params, part->program.param_count));
+  if (out->type.dtype != part->operands[0]->type.dtype)
+    rewrite_attr(rewrite, attr_of_ints(context->model, "out_types", &type, 1));
   if (part->program.reduce == MAP_REDUCE_NONE) return;
   rewrite_attr(rewrite, attr_of_ints(context->model, "axes", part->axes, part->axis_count));
   if (!part->keepdims) rewrite_attr(rewrite, attr_of_int("keepdims", 0));

@@ -1,4 +1,5 @@
-/* Building a tunefarm.Map from nodes: programs of several nodes put together, operands by value, constants of one element as parameters.
+/* Building a tunefarm.Map from nodes: programs of several nodes put together, operands by value, constants of one element as
+ * parameters.
  *
  * A part is a map by itself; parts are joined where one computes another's operand. What leaves is canonical, its inputs in the
  * order of the program (those that vary along more dims first, where the program leaves the choice).
@@ -27,6 +28,7 @@ bool map_part_join(struct map_part *outer, int at, const struct map_part *inner)
 /* Scalar constants become parameters where the shape does not need them; operands sorted; canonical form. */
 void map_part_finish(struct map_part *part);
 /* The node for it, without outputs. */
-void map_part_rewrite(struct pass_context *context, const struct map_part *part, const struct value *out, struct rewrite *rewrite);
+void map_part_rewrite(struct pass_context *context, const struct map_part *part, const struct value *out,
+                      struct rewrite *rewrite);
 
 #endif

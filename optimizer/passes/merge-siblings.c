@@ -1,5 +1,6 @@
-/* The products that make query, key and value of one input, with constant weights, become one with the weights side by side, and a Split of its
- * result, which pack-attention then takes away. Elsewhere a Split of the last dim would cost a copy, so other siblings stay apart.
+/* The products that make query, key and value of one input, with constant weights, become one with the weights side by side, and
+ * a Split of its result, which pack-attention then takes away. Elsewhere a Split of the last dim would cost a copy, so other
+ * siblings stay apart.
  */
 #include "attention-parts.h"
 
@@ -7,16 +8,20 @@
 
 static bool alike(const struct node *a, const struct node *b) {
   static const char *const flags[] = {"trans_a", "trans_b"};
-  if (!node_is_fused(a, "Gemm") || a->inputs[0] != b->inputs[0] || a->input_count != b->input_count || a->graph != b->graph) return false;
+  if (!node_is_fused(a, "Gemm") || a->inputs[0] != b->inputs[0] || a->input_count != b->input_count || a->graph != b->graph)
+    return false;
   for (int i = 0; i < 2; i++)
     if (attr_int(&a->attrs, flags[i], 0) != attr_int(&b->attrs, flags[i], 0)) return false;
-  return !strcmp(attr_string(&a->attrs, "epilogue", ""), attr_string(&b->attrs, "epilogue", "")) && types_equal(&a->inputs[1]->type, &b->inputs[1]->type);
+  return !strcmp(attr_string(&a->attrs, "epilogue", ""), attr_string(&b->attrs, "epilogue", "")) &&
+         types_equal(&a->inputs[1]->type, &b->inputs[1]->type);
 }
 
 /* A constant matrix, and nothing but a constant bias behind it. */
 static bool mergeable(const struct node *gemm) {
   const char *epilogue = attr_string(&gemm->attrs, "epilogue", "");
-  if (!node_is_fused(gemm, "Gemm") || attr_int(&gemm->attrs, "trans_a", 0) || !gemm->inputs[1]->constant || gemm->inputs[1]->type.rank != 2) return false;
+  if (!node_is_fused(gemm, "Gemm") || attr_int(&gemm->attrs, "trans_a", 0) || !gemm->inputs[1]->constant ||
+      gemm->inputs[1]->type.rank != 2)
+    return false;
   if (dtype_bits(gemm->inputs[1]->type.dtype) < 8) return false;
   return !*epilogue || (!strcmp(epilogue, "bias") && gemm->inputs[2]->constant);
 }
@@ -52,12 +57,22 @@ static enum farm_status merge(struct pass_context *context, struct node *const g
   struct value *weights = joined(gemms, 1, trans_b ? 0 : 1), *biases = bias ? joined(gemms, 2, 0) : NULL;
   struct value *product = value_new(first->graph, NULL, &type), *split_sizes = constant_ints(first->graph, NULL, sizes, 3);
   FAIL_IF(!weights || (bias && !biases) || !product || !split_sizes, FARM_NO_MEMORY, "out of memory for merged weights");
-  struct rewrite gemm = {.domain = "tunefarm", .name = "Gemm", .version = 1, .inputs = {first->inputs[0], weights, biases}, .input_count = bias ? 3 : 2,
-                         .outputs = {product}, .output_count = 1};
+  struct rewrite gemm = {.domain = "tunefarm",
+                         .name = "Gemm",
+                         .version = 1,
+                         .inputs = {first->inputs[0], weights, biases},
+                         .input_count = bias ? 3 : 2,
+                         .outputs = {product},
+                         .output_count = 1};
   if (trans_b) rewrite_attr(&gemm, attr_of_int("trans_b", 1));
   if (bias) rewrite_attr(&gemm, attr_of_text(context->model, "epilogue", "bias"));
-  struct rewrite split = {.domain = "", .name = "Split", .version = 13, .inputs = {product, split_sizes}, .input_count = 2,
-                          .outputs = {gemms[0]->outputs[0], gemms[1]->outputs[0], gemms[2]->outputs[0]}, .output_count = 3};
+  struct rewrite split = {.domain = "",
+                          .name = "Split",
+                          .version = 13,
+                          .inputs = {product, split_sizes},
+                          .input_count = 2,
+                          .outputs = {gemms[0]->outputs[0], gemms[1]->outputs[0], gemms[2]->outputs[0]},
+                          .output_count = 3};
   rewrite_attr(&split, attr_of_int("axis", -1));
   struct node *splitter;
   TRY(rewrite_add(context, &split, first, first->origin, &splitter));

@@ -1,5 +1,5 @@
-/* Attention on the three parts of a Split along the last dim reads them in place: order 2, one packed operand [b][seq][3 heads d]. The result is
- * [b][seq][heads d] and a Reshape gives it its four dims, which meets the model's own.
+/* Attention on the three parts of a Split along the last dim reads them in place: order 2, one packed operand [b][seq][3 heads
+ * d]. The result is [b][seq][heads d] and a Reshape gives it its four dims, which meets the model's own.
  */
 #include "attention-parts.h"
 
@@ -23,11 +23,22 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
   const int64_t shape[4] = {0, 0, parts.heads, parts.depth};
   struct value *folded = value_new(node->graph, NULL, &parts.parts[0]->type), *dims = constant_ints(node->graph, NULL, shape, 4);
   FAIL_IF(!folded || !dims, FARM_NO_MEMORY, "out of memory for a value");
-  struct rewrite attention = {.domain = "tunefarm", .name = "Attention", .version = 1, .inputs = {split->inputs[0], node_in(node, 3)},
-                              .input_count = node->input_count - 2, .outputs = {folded}, .output_count = 1};
+  struct rewrite attention = {.domain = "tunefarm",
+                              .name = "Attention",
+                              .version = 1,
+                              .inputs = {split->inputs[0], node_in(node, 3)},
+                              .input_count = node->input_count - 2,
+                              .outputs = {folded},
+                              .output_count = 1};
   rewrite_attrs_copy(&attention, node, kept);
   rewrite_attr(&attention, attr_of_int("order", 2));
-  struct rewrite unfold = {.domain = "", .name = "Reshape", .version = 14, .inputs = {folded, dims}, .input_count = 2, .outputs = {node->outputs[0]}, .output_count = 1};
+  struct rewrite unfold = {.domain = "",
+                           .name = "Reshape",
+                           .version = 14,
+                           .inputs = {folded, dims},
+                           .input_count = 2,
+                           .outputs = {node->outputs[0]},
+                           .output_count = 1};
   struct node *reshape;
   TRY(rewrite_add(context, &unfold, node, node->origin, &reshape));
   struct node *old[] = {split, parts.reshapes[0], parts.reshapes[1], parts.reshapes[2], node};

@@ -1,4 +1,5 @@
-/* Every model of the conformance suite and the real ones give the same before and after the passes, and the graph verifies after each pass. */
+/* Every model of the conformance suite and the real ones give the same before and after the passes, and the graph verifies after
+ * each pass. */
 #include "pass.h"
 
 #include "../../tests/kit/test.h"
@@ -52,7 +53,8 @@ static double tolerance(const struct tensor *output) {
   return output->dtype == DTYPE_BF16 ? 2e-2 : output->dtype == DTYPE_F16 ? 3e-3 : dtype_is_integer(output->dtype) ? 1 : 2e-5;
 }
 
-static void compare(const char *name, const struct model *before, const struct model *after, const struct tensor *inputs, int *compared) {
+static void compare(const char *name, const struct model *before, const struct model *after, const struct tensor *inputs,
+                    int *compared) {
   struct tensor expected[MOST_ENDS] = {0}, got[MOST_ENDS] = {0};
   const int count = before->graph->output_count;
   if (graph_evaluate(before, inputs, expected) != FARM_OK) return;
@@ -76,7 +78,8 @@ static void case_run(const char *folder, const char *name, int *compared) {
   if (onnx_import(path, &before) != FARM_OK) return;
   REQUIRE_OK(onnx_import(path, &after));
   enum farm_status status = passes_run(after, &(struct pass_options){.verify = true}, NULL);
-  if (status != FARM_OK) test_fail(__FILE__, __LINE__, "%s: %s", name, status_message());
+  if (status != FARM_OK)
+    test_fail(__FILE__, __LINE__, "%s: %s", name, status_message());
   else if (before->graph->input_count <= MOST_ENDS && before->graph->output_count <= MOST_ENDS && !has_random(before->graph) &&
            inputs_read(folder, before->graph, &arena, inputs))
     compare(name, before, after, inputs, compared);

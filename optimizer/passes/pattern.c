@@ -12,12 +12,15 @@ struct matcher {
 
 static bool match_any(struct matcher *matcher, const char **at, struct value *value);
 
-static size_t word_length(const char *at) { return strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"); }
+static size_t word_length(const char *at) {
+  return strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+}
 
 static bool bind(struct matcher *matcher, const char *name, size_t length, struct value *value) {
   struct match *match = &matcher->match;
   for (int i = 0; i < match->bound_count; i++)
-    if (strlen(match->bound[i].name) == length && !memcmp(match->bound[i].name, name, length)) return match->bound[i].value == value;
+    if (strlen(match->bound[i].name) == length && !memcmp(match->bound[i].name, name, length))
+      return match->bound[i].value == value;
   if (match->bound_count == PATTERN_MAX_NAMES || length >= sizeof match->bound[0].name) return false;
   memcpy(match->bound[match->bound_count].name, name, length);
   match->bound[match->bound_count].name[length] = 0;

@@ -3,10 +3,10 @@
  *   Mul(Mul(x,Add(Erf(Div(x,1.4142135)),1)),0.5)
  *   Div(d=Sub(x,m=ReduceMean(x)),Sqrt(Add(v=ReduceMean(Pow(d,2)),$eps)))
  *
- * Name(a,b)  an ONNX operator (domain ""); Add and Mul match with their arguments exchanged, too. Inputs beyond the pattern's must be
- *            constants. tunefarm operators are written with a `#`: #Gemm(x,w).
- * x          any value; the same name is the same value everywhere        $c   a constant of one element
- * 0.5        a constant of one element, as value_is_number says           n=…  names the value that the rest describes
+ * Name(a,b)  an ONNX operator (domain ""); Add and Mul match with their arguments exchanged, too. Inputs beyond the pattern's
+ * must be constants. tunefarm operators are written with a `#`: #Gemm(x,w). x          any value; the same name is the same value
+ * everywhere        $c   a constant of one element 0.5        a constant of one element, as value_is_number says           n=…
+ * names the value that the rest describes
  *
  * A match counts when nothing outside uses what its inner nodes make.
  */

@@ -1,8 +1,9 @@
-/* A fused graph computes what the unfused one does: seeded random graphs, made of the operators and of the decompositions that passes look for,
- * are evaluated before and after all passes and after each pass alone.
+/* A fused graph computes what the unfused one does: seeded random graphs, made of the operators and of the decompositions that
+ * passes look for, are evaluated before and after all passes and after each pass alone.
  *
- * Graphs are written as text. Values carry their rank-3 or rank-4 shape; each step draws an operator that fits to a value made so far, so
- * results are used by several, by outputs, or by none. Tolerance: float rounding of each node, relative to the largest value of the output.
+ * Graphs are written as text. Values carry their rank-3 or rank-4 shape; each step draws an operator that fits to a value made so
+ * far, so results are used by several, by outputs, or by none. Tolerance: float rounding of each node, relative to the largest
+ * value of the output.
  */
 #include "pass.h"
 
@@ -48,8 +49,12 @@ static int emit(struct maker *maker, struct shape shape) {
 static void constant(struct maker *maker, const char *dims) { // named %c{constants-1} afterwards
   strbuf_printf(&maker->body, "const %%c%d: f32[%s] = random %d\n", maker->constants++, dims, draw(maker, 1 << 20));
 }
-static void scalar(struct maker *maker, const char *text) { strbuf_printf(&maker->body, "const %%c%d: f32[] = {%s}\n", maker->constants++, text); }
-static void ints(struct maker *maker, int count, const char *text) { strbuf_printf(&maker->body, "const %%c%d: i64[%d] = {%s}\n", maker->constants++, count, text); }
+static void scalar(struct maker *maker, const char *text) {
+  strbuf_printf(&maker->body, "const %%c%d: f32[] = {%s}\n", maker->constants++, text);
+}
+static void ints(struct maker *maker, int count, const char *text) {
+  strbuf_printf(&maker->body, "const %%c%d: i64[%d] = {%s}\n", maker->constants++, count, text);
+}
 
 #define LINE(...) strbuf_printf(&maker->body, __VA_ARGS__)
 #define C(back) (maker->constants - (back))
@@ -64,11 +69,14 @@ static void dims_text(const struct shape *shape, char out[64]) {
 /* ---- steps: each reads %v{x} and writes %v{count} ---- */
 
 static void step_unary(struct maker *maker) {
-  static const char *const ops[] = {"Relu.14", "Sigmoid.13", "Tanh.13", "Neg.13", "Abs.13", "Erf.13", "Softplus.1", "HardSwish.14", "Exp.13", "Identity.13",
-                                    "LeakyRelu.6", "HardSigmoid.6", "Elu.6", "Softmax.13", "Sin.7"};
+  static const char *const ops[] = {"Relu.14",     "Sigmoid.13",    "Tanh.13",      "Neg.13",     "Abs.13",
+                                    "Erf.13",      "Softplus.1",    "HardSwish.14", "Exp.13",     "Identity.13",
+                                    "LeakyRelu.6", "HardSigmoid.6", "Elu.6",        "Softmax.13", "Sin.7"};
   int x = pick(maker), op = draw(maker, 15);
-  if (op == 8) LINE("%%e%d = Tanh.13(%%v%d)\n%%v%d = Exp.13(%%e%d)\n", maker->count, x, maker->count, maker->count); // stays small
-  else LINE("%%v%d = %s(%%v%d)\n", maker->count, ops[op], x);
+  if (op == 8)
+    LINE("%%e%d = Tanh.13(%%v%d)\n%%v%d = Exp.13(%%e%d)\n", maker->count, x, maker->count, maker->count); // stays small
+  else
+    LINE("%%v%d = %s(%%v%d)\n", maker->count, ops[op], x);
   emit(maker, maker->shapes[x]);
 }
 
@@ -87,9 +95,12 @@ static void step_binary(struct maker *maker) {
   } else {
     static const char *const scalars[] = {"0.5", "2", "-1.25", "1"};
     snprintf(dims, sizeof dims, "%d", maker->shapes[x].dims[maker->shapes[x].rank - 1]);
-    if (draw(maker, 2)) constant(maker, dims);
-    else scalar(maker, scalars[draw(maker, 4)]);
-    LINE(swap ? "%%v%d = %s(%%c%d, %%v%d)\n" : "%%v%d = %s(%%v%d, %%c%d)\n", maker->count, ops[op], swap ? C(1) : x, swap ? x : C(1));
+    if (draw(maker, 2))
+      constant(maker, dims);
+    else
+      scalar(maker, scalars[draw(maker, 4)]);
+    LINE(swap ? "%%v%d = %s(%%c%d, %%v%d)\n" : "%%v%d = %s(%%v%d, %%c%d)\n", maker->count, ops[op], swap ? C(1) : x,
+         swap ? x : C(1));
   }
   emit(maker, maker->shapes[x]);
 }
@@ -134,8 +145,10 @@ static void step_pool(struct maker *maker) {
   int x = pick(maker);
   if (maker->shapes[x].rank != 4) return;
   LINE("%%v%d = ", maker->count);
-  if (draw(maker, 2)) LINE("MaxPool.12(%%v%d) {kernel_shape = [3, 3], pads = [1, 1, 1, 1]}\n", x);
-  else LINE("AveragePool.11(%%v%d) {kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = %d}\n", x, draw(maker, 2));
+  if (draw(maker, 2))
+    LINE("MaxPool.12(%%v%d) {kernel_shape = [3, 3], pads = [1, 1, 1, 1]}\n", x);
+  else
+    LINE("AveragePool.11(%%v%d) {kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = %d}\n", x, draw(maker, 2));
   emit(maker, maker->shapes[x]);
 }
 
@@ -155,11 +168,15 @@ static void step_norm(struct maker *maker) {
   scalar(maker, "2"), scalar(maker, "0.001");
   snprintf(dims, sizeof dims, "%d", maker->shapes[x].dims[maker->shapes[x].rank - 1]);
   constant(maker, dims), constant(maker, dims);
-  LINE("%%mean%d = ReduceMean.13(%%v%d) {axes = [-1]}\n%%dev%d = Sub.14(%%v%d, %%mean%d)\n%%sq%d = Pow.13(%%dev%d, %%c%d)\n", id, x, id, x, id, id, id, C(4));
-  LINE("%%var%d = ReduceMean.13(%%sq%d) {axes = [-1]}\n%%ve%d = Add.14(%%var%d, %%c%d)\n%%sd%d = Sqrt.13(%%ve%d)\n", id, id, id, id, C(3), id, id);
+  LINE("%%mean%d = ReduceMean.13(%%v%d) {axes = [-1]}\n%%dev%d = Sub.14(%%v%d, %%mean%d)\n%%sq%d = Pow.13(%%dev%d, %%c%d)\n", id,
+       x, id, x, id, id, id, C(4));
+  LINE("%%var%d = ReduceMean.13(%%sq%d) {axes = [-1]}\n%%ve%d = Add.14(%%var%d, %%c%d)\n%%sd%d = Sqrt.13(%%ve%d)\n", id, id, id,
+       id, C(3), id, id);
   LINE("%%n%d = Div.14(%%dev%d, %%sd%d)\n", id, id, id);
-  if (draw(maker, 4)) LINE("%%g%d = Mul.14(%%n%d, %%c%d)\n%%v%d = Add.14(%%c%d, %%g%d)\n", id, id, C(2), id, C(1), id);
-  else LINE("%%v%d = Neg.13(%%n%d)\n", id, id);
+  if (draw(maker, 4))
+    LINE("%%g%d = Mul.14(%%n%d, %%c%d)\n%%v%d = Add.14(%%c%d, %%g%d)\n", id, id, C(2), id, C(1), id);
+  else
+    LINE("%%v%d = Neg.13(%%n%d)\n", id, id);
   emit(maker, maker->shapes[x]);
 }
 
@@ -172,7 +189,8 @@ static void step_attention(struct maker *maker) {
   const int half = C(1);
   if (s.rank == 4) {
     LINE("%%t%d = Transpose.13(%%v%d) {perm = [0, 1, 3, 2]}\n%%s%d = MatMul.13(%%v%d, %%t%d)\n", id, x, id, x, id);
-    LINE("%%h%d = Div.14(%%s%d, %%c%d)\n%%p%d = Softmax.13(%%h%d)\n%%v%d = MatMul.13(%%p%d, %%v%d)\n", id, id, half, id, id, id, id, x);
+    LINE("%%h%d = Div.14(%%s%d, %%c%d)\n%%p%d = Softmax.13(%%h%d)\n%%v%d = MatMul.13(%%p%d, %%v%d)\n", id, id, half, id, id, id,
+         id, x);
     emit(maker, s);
     return;
   }
@@ -187,10 +205,13 @@ static void step_attention(struct maker *maker) {
     snprintf(dims, sizeof dims, "%d,8", s.dims[2]);
     constant(maker, dims), constant(maker, "8");
     LINE("%%a%d_%d = MatMul.13(%%v%d, %%c%d)\n%%b%d_%d = Add.14(%%a%d_%d, %%c%d)\n", id, i, x, C(2), id, i, id, i, C(1));
-    LINE("%%d%d_%d = Reshape.13(%%b%d_%d, %%c%d)\n%%q%d_%d = Transpose.13(%%d%d_%d) {perm = [0, 2, %s]}\n", id, i, id, i, split, id, i, id, i, i == 1 ? "3, 1" : "1, 3");
+    LINE("%%d%d_%d = Reshape.13(%%b%d_%d, %%c%d)\n%%q%d_%d = Transpose.13(%%d%d_%d) {perm = [0, 2, %s]}\n", id, i, id, i, split,
+         id, i, id, i, i == 1 ? "3, 1" : "1, 3");
   }
-  LINE("%%s%d = MatMul.13(%%q%d_0, %%q%d_1)\n%%h%d = Div.14(%%s%d, %%c%d)\n%%k%d = Add.14(%%h%d, %%c%d)\n", id, id, id, id, id, half, id, id, mask);
-  LINE("%%p%d = Softmax.13(%%k%d)\n%%o%d = MatMul.13(%%p%d, %%q%d_2)\n%%r%d = Transpose.13(%%o%d) {perm = [0, 2, 1, 3]}\n", id, id, id, id, id, id, id);
+  LINE("%%s%d = MatMul.13(%%q%d_0, %%q%d_1)\n%%h%d = Div.14(%%s%d, %%c%d)\n%%k%d = Add.14(%%h%d, %%c%d)\n", id, id, id, id, id,
+       half, id, id, mask);
+  LINE("%%p%d = Softmax.13(%%k%d)\n%%o%d = MatMul.13(%%p%d, %%q%d_2)\n%%r%d = Transpose.13(%%o%d) {perm = [0, 2, 1, 3]}\n", id,
+       id, id, id, id, id, id);
   LINE("%%v%d = Reshape.13(%%r%d, %%c%d)\n", id, id, join);
   struct shape out = {3, {s.dims[0], s.dims[1], 8}};
   emit(maker, out);
@@ -215,8 +236,10 @@ static void step_reshape(struct maker *maker) {
   dims_text(&maker->shapes[x], dims);
   ints(maker, 1, "-1");
   LINE("%%flat%d = Reshape.13(%%v%d, %%c%d)\n", id, x, C(1));
-  if (draw(maker, 2)) LINE("%%half%d = Sigmoid.13(%%flat%d)\n", id, id);
-  else LINE("%%half%d = Unsqueeze.11(%%flat%d) {axes = [0]}\n", id, id);
+  if (draw(maker, 2))
+    LINE("%%half%d = Sigmoid.13(%%flat%d)\n", id, id);
+  else
+    LINE("%%half%d = Unsqueeze.11(%%flat%d) {axes = [0]}\n", id, id);
   ints(maker, maker->shapes[x].rank, dims);
   LINE("%%v%d = Reshape.13(%%half%d, %%c%d)\n", id, id, C(1));
   emit(maker, maker->shapes[x]);
@@ -232,12 +255,14 @@ static void step_where(struct maker *maker) {
 static void step_reduce(struct maker *maker) {
   static const char *const ops[] = {"ReduceMean.13", "ReduceMax.13", "ReduceSumSquare.13", "ReduceMin.13"};
   int x = pick(maker), id = maker->count;
-  LINE("%%r%d = %s(%%v%d) {axes = [%d]}\n%%v%d = Add.14(%%v%d, %%r%d)\n", id, ops[draw(maker, 4)], x, 1 + draw(maker, 2), id, x, id);
+  LINE("%%r%d = %s(%%v%d) {axes = [%d]}\n%%v%d = Add.14(%%v%d, %%r%d)\n", id, ops[draw(maker, 4)], x, 1 + draw(maker, 2), id, x,
+       id);
   emit(maker, maker->shapes[x]);
 }
 
-static void (*const steps[])(struct maker *) = {step_unary, step_unary, step_binary, step_binary, step_binary, step_linear, step_linear, step_conv, step_conv, step_pool,
-                                                step_gelu,  step_norm,  step_attention, step_attention, step_move, step_reshape, step_where, step_reduce};
+static void (*const steps[])(struct maker *) = {
+    step_unary, step_unary, step_binary, step_binary,    step_binary,    step_linear, step_linear,  step_conv,  step_conv,
+    step_pool,  step_gelu,  step_norm,   step_attention, step_attention, step_move,   step_reshape, step_where, step_reduce};
 
 static char *graph_text(uint64_t seed) {
   static const char *const batches[] = {"2", "batch", "?"};
@@ -246,7 +271,8 @@ static char *graph_text(uint64_t seed) {
   emit(maker, (struct shape){3, {2, 3, 8}});
   emit(maker, (struct shape){4, {1, 2, 5, 4}});
   while (maker->count < 2 + STEPS) steps[draw(maker, sizeof steps / sizeof *steps)](maker);
-  strbuf_printf(&text, "model ir 8\ngraph g(%%v0: f32[%s,3,8], %%v1: f32[1,2,5,4]) {\n%s  return ", batches[seed % 3], strbuf_text(&maker->body));
+  strbuf_printf(&text, "model ir 8\ngraph g(%%v0: f32[%s,3,8], %%v1: f32[1,2,5,4]) {\n%s  return ", batches[seed % 3],
+                strbuf_text(&maker->body));
   bool first = true;
   for (int i = 2; i < maker->count; i++) {
     if (maker->used[i] && draw(maker, 8)) continue;
@@ -265,17 +291,21 @@ static enum farm_status model_make(const char *text, const char *only, struct mo
   return passes_run(*out, &(struct pass_options){.only = *only ? only : NULL, .verify = true}, NULL);
 }
 
-static void check_outputs(uint64_t seed, const char *pass, const struct graph *graph, const struct tensor *expected, const struct tensor *got) {
+static void check_outputs(uint64_t seed, const char *pass, const struct graph *graph, const struct tensor *expected,
+                          const struct tensor *got) {
   for (int o = 0; o < graph->output_count; o++) {
     double most = 1, worst = 0;
-    CHECK_MESSAGE(tensor_shape_equal(&expected[o], &got[o]) && expected[o].dtype == got[o].dtype, "seed %llu, %s: %s has another type", (unsigned long long)seed, pass, graph->outputs[o]->name);
+    CHECK_MESSAGE(tensor_shape_equal(&expected[o], &got[o]) && expected[o].dtype == got[o].dtype,
+                  "seed %llu, %s: %s has another type", (unsigned long long)seed, pass, graph->outputs[o]->name);
     for (int64_t i = 0; i < tensor_elems(&expected[o]); i++) {
       double a = dtype_load_f64(expected[o].dtype, expected[o].data, i), b = dtype_load_f64(got[o].dtype, got[o].data, i);
       most = fabs(a) > most ? fabs(a) : most;
-      double error = isnan(a) || isnan(b) || isinf(a) || isinf(b) ? ((isnan(a) && isnan(b)) || a == b ? 0 : INFINITY) : fabs(a - b);
+      double error =
+          isnan(a) || isnan(b) || isinf(a) || isinf(b) ? ((isnan(a) && isnan(b)) || a == b ? 0 : INFINITY) : fabs(a - b);
       worst = error > worst ? error : worst;
     }
-    CHECK_MESSAGE(worst <= 3e-4 * most, "seed %llu, pass %s: output %s differs by %g of %g", (unsigned long long)seed, *pass ? pass : "(all)", graph->outputs[o]->name, worst, most);
+    CHECK_MESSAGE(worst <= 3e-4 * most, "seed %llu, pass %s: output %s differs by %g of %g", (unsigned long long)seed,
+                  *pass ? pass : "(all)", graph->outputs[o]->name, worst, most);
   }
 }
 
@@ -288,7 +318,8 @@ static void inputs_make(uint64_t seed, struct tensor inputs[2]) {
   inputs[1] = (struct tensor){.dtype = DTYPE_F32, .rank = 4, .dims = {1, 2, 5, 4}};
   for (int t = 0; t < 2; t++) {
     REQUIRE_OK(tensor_alloc(&inputs[t]));
-    for (int64_t i = 0; i < tensor_elems(&inputs[t]); i++) ((float *)inputs[t].data)[i] = (float)random_normal(seed + 1000 * (uint64_t)t, (uint64_t)i);
+    for (int64_t i = 0; i < tensor_elems(&inputs[t]); i++)
+      ((float *)inputs[t].data)[i] = (float)random_normal(seed + 1000 * (uint64_t)t, (uint64_t)i);
   }
 }
 
@@ -316,7 +347,8 @@ static void check_seed(uint64_t seed, bool each, int counts[5]) {
     const char *pass = p < 0 ? "" : passes[p].name;
     status = model_make(text, pass, &after);
     if (status == FARM_OK) status = graph_evaluate(after, inputs, got);
-    if (status != FARM_OK) test_fail(__FILE__, __LINE__, "seed %llu, %s: %s\n%s", (unsigned long long)seed, pass, status_message(), text);
+    if (status != FARM_OK)
+      test_fail(__FILE__, __LINE__, "seed %llu, %s: %s\n%s", (unsigned long long)seed, pass, status_message(), text);
     REQUIRE(status == FARM_OK);
     check_outputs(seed, pass, after->graph, expected, got);
     if (p < 0) count_fused(after->graph, counts);

@@ -10,7 +10,9 @@ bool node_is(const struct node *node, const char *domain, const char *name) {
 bool node_is_onnx(const struct node *node, const char *name) { return node_is(node, "", name); }
 bool node_is_fused(const struct node *node, const char *name) { return node_is(node, "tunefarm", name); }
 
-struct value *node_in(const struct node *node, int input) { return input < node->input_count ? node->inputs[input] : NULL; }
+struct value *node_in(const struct node *node, int input) {
+  return input < node->input_count ? node->inputs[input] : NULL;
+}
 
 struct value *node_out(const struct node *node) {
   for (int i = 1; i < node->output_count; i++)

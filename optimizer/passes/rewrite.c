@@ -17,7 +17,9 @@ static enum farm_status each_in_graph(struct pass_context *context, struct graph
   return FARM_OK;
 }
 
-enum farm_status rewrite_each(struct pass_context *context, rewrite_fn rule) { return each_in_graph(context, context->model->graph, rule); }
+enum farm_status rewrite_each(struct pass_context *context, rewrite_fn rule) {
+  return each_in_graph(context, context->model->graph, rule);
+}
 
 enum farm_status rewrite_done(struct pass_context *context) {
   context->changed = true;
@@ -85,11 +87,12 @@ enum farm_status rewrite_add(struct pass_context *context, const struct rewrite 
   return FARM_OK;
 }
 
-enum farm_status rewrite_replace(struct pass_context *context, const struct rewrite *rewrite, struct node *before, struct node *const *old,
-                                 int count, struct node **out_node) {
+enum farm_status rewrite_replace(struct pass_context *context, const struct rewrite *rewrite, struct node *before,
+                                 struct node *const *old, int count, struct node **out_node) {
   struct strbuf origins = {0};
   for (int i = 0; i < count; i++) add_origins(&origins, old[i]->origin);
-  enum farm_status status = origins.failed ? FARM_NO_MEMORY : rewrite_add(context, rewrite, before, strbuf_text(&origins), out_node);
+  enum farm_status status =
+      origins.failed ? FARM_NO_MEMORY : rewrite_add(context, rewrite, before, strbuf_text(&origins), out_node);
   if (status == FARM_OK) {
     rewrite_note(context, strbuf_text(&origins), rewrite->name);
     for (int i = 0; i < count; i++) graph_node_remove(old[i]);
@@ -105,10 +108,12 @@ static bool is_graph_input(const struct value *value) {
   return false;
 }
 
-/* When `from` is a graph output its name must stay: then to's producer is made to produce `from`, if `to` has no life of its own. */
+/* When `from` is a graph output its name must stay: then to's producer is made to produce `from`, if `to` has no life of its own.
+ */
 static bool bypass_output(struct pass_context *context, struct node *node, struct value *from, struct value *to) {
   struct node *producer = to->producer;
-  if (!producer || to->graph != from->graph || value_is_graph_output(to) || is_graph_input(to) || producer->graph != from->graph) return false;
+  if (!producer || to->graph != from->graph || value_is_graph_output(to) || is_graph_input(to) || producer->graph != from->graph)
+    return false;
   for (int i = 0; i < producer->output_count; i++)
     if (producer->outputs[i] == to) producer->outputs[i] = from;
   if (!strcmp(producer->name, to->name)) producer->name = from->name; // named after what it makes
@@ -129,8 +134,12 @@ bool rewrite_bypass(struct pass_context *context, struct node *node, struct valu
 
 /* ---- attributes and values ---- */
 
-struct attr attr_of_int(const char *name, int64_t value) { return (struct attr){.name = name, .type = ATTR_INT, .count = 1, .i = value}; }
-struct attr attr_of_float(const char *name, float value) { return (struct attr){.name = name, .type = ATTR_FLOAT, .count = 1, .f = value}; }
+struct attr attr_of_int(const char *name, int64_t value) {
+  return (struct attr){.name = name, .type = ATTR_INT, .count = 1, .i = value};
+}
+struct attr attr_of_float(const char *name, float value) {
+  return (struct attr){.name = name, .type = ATTR_FLOAT, .count = 1, .f = value};
+}
 
 struct attr attr_of_text(struct model *model, const char *name, const char *text) {
   const char *copy = arena_string(&model->arena, text, strlen(text));
