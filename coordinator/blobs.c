@@ -79,8 +79,10 @@ static enum farm_status append(const struct blobs *blobs, const struct wire_blob
   enum farm_status status = fstat(fd, &info) != 0 ? status_set(FARM_IO, "%s: %s", part, strerror(errno)) : FARM_OK;
   uint64_t had = status == FARM_OK ? (uint64_t)info.st_size : 0;
   if (status == FARM_OK && put->offset == had && had + put->data.length <= put->total) {
-    if (pwrite(fd, put->data.data, put->data.length, (off_t)had) != (ssize_t)put->data.length) status = status_set(FARM_NO_SPACE, "%s: %s", part, strerror(errno));
-    else had += put->data.length;
+    if (pwrite(fd, put->data.data, put->data.length, (off_t)had) != (ssize_t)put->data.length)
+      status = status_set(FARM_NO_SPACE, "%s: %s", part, strerror(errno));
+    else
+      had += put->data.length;
   }
   close(fd);
   TRY(status);
@@ -93,18 +95,22 @@ static enum farm_status append(const struct blobs *blobs, const struct wire_blob
 
 void blobs_put(struct blobs *blobs, const struct wire_blob_put *put, struct wire_blob_state *out_state) {
   *out_state = (struct wire_blob_state){.digest = put->digest, .message = ""};
-  out_state->status = put->total > blob_most_bytes ? status_set(FARM_NO_SPACE, "a blob holds at most 8 GiB") : append(blobs, put, out_state);
+  out_state->status =
+      put->total > blob_most_bytes ? status_set(FARM_NO_SPACE, "a blob holds at most 8 GiB") : append(blobs, put, out_state);
   if (out_state->status != FARM_OK) out_state->message = status_message();
 }
 
-static enum farm_status read_chunk(const struct blobs *blobs, const struct wire_blob_get *get, struct arena *arena, struct wire_blob_chunk *chunk) {
+static enum farm_status read_chunk(const struct blobs *blobs, const struct wire_blob_get *get, struct arena *arena,
+                                   struct wire_blob_chunk *chunk) {
   char path[PATH_MAX];
   struct stat info;
   path_of(blobs, &get->digest, "", path);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   FAIL_IF(fd < 0, FARM_NOT_FOUND, "no such blob");
   uint8_t *data = fstat(fd, &info) == 0 ? arena_alloc(arena, WIRE_CHUNK_BYTES) : NULL;
-  ssize_t got = data ? pread(fd, data, WIRE_CHUNK_BYTES, (off_t)(get->offset < (uint64_t)info.st_size ? get->offset : (uint64_t)info.st_size)) : -1;
+  ssize_t got = data ? pread(fd, data, WIRE_CHUNK_BYTES,
+                             (off_t)(get->offset < (uint64_t)info.st_size ? get->offset : (uint64_t)info.st_size))
+                     : -1;
   close(fd);
   FAIL_IF(got < 0, FARM_IO, "%s: cannot read", path);
   chunk->total = (uint64_t)info.st_size;
@@ -124,7 +130,8 @@ enum farm_status blobs_add(struct blobs *blobs, const void *data, size_t length,
   return file_write_atomic(path, data, length);
 }
 
-enum farm_status blobs_read(struct blobs *blobs, const struct digest *digest, size_t most_bytes, char **out_data, size_t *out_length) {
+enum farm_status blobs_read(struct blobs *blobs, const struct digest *digest, size_t most_bytes, char **out_data,
+                            size_t *out_length) {
   char path[PATH_MAX];
   path_of(blobs, digest, "", path);
   return file_read_all(path, most_bytes, out_data, out_length);

@@ -1,5 +1,6 @@
-/* Blobs in transit (execute jobs, bundles): files named by their digests in the cache folder's `blobs`. A blob that arrives grows in a
- * `.part` file and gets its name when its digest is right. What is older than a day goes when the coordinator starts. */
+/* Blobs in transit (execute jobs, bundles): files named by their digests in the cache folder's `blobs`. A blob that arrives
+ * grows in a `.part` file and gets its name when its digest is right. What is older than a day goes when the coordinator starts.
+ * */
 #ifndef COORDINATOR_BLOBS_H
 #define COORDINATOR_BLOBS_H
 
@@ -14,6 +15,7 @@ void blobs_close(struct blobs *blobs);
 void blobs_put(struct blobs *blobs, const struct wire_blob_put *put, struct wire_blob_state *out_state);
 void blobs_get(struct blobs *blobs, const struct wire_blob_get *get, struct arena *arena, struct wire_blob_chunk *out_chunk);
 enum farm_status blobs_add(struct blobs *blobs, const void *data, size_t length, struct digest *out_digest);
-enum farm_status blobs_read(struct blobs *blobs, const struct digest *digest, size_t most_bytes, char **out_data, size_t *out_length); // free() it
+enum farm_status blobs_read(struct blobs *blobs, const struct digest *digest, size_t most_bytes, char **out_data,
+                            size_t *out_length); // free() it
 
 #endif

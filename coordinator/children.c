@@ -26,9 +26,12 @@ enum farm_status children_open(const struct coordinator_options *options, const 
 static char *filled_in(const char *text, const char *endpoint, const char *cores) {
   struct strbuf out = {0};
   while (*text) {
-    if (strncmp(text, "{endpoint}", 10) == 0) strbuf_add(&out, endpoint), text += 10;
-    else if (strncmp(text, "{cores}", 7) == 0) strbuf_add(&out, cores), text += 7;
-    else strbuf_add_bytes(&out, text++, 1);
+    if (strncmp(text, "{endpoint}", 10) == 0)
+      strbuf_add(&out, endpoint), text += 10;
+    else if (strncmp(text, "{cores}", 7) == 0)
+      strbuf_add(&out, cores), text += 7;
+    else
+      strbuf_add_bytes(&out, text++, 1);
   }
   strbuf_add(&out, "");
   if (!out.failed) return out.data;
@@ -54,7 +57,8 @@ static void start(struct children *children, int index, uint64_t now) {
   int count = 0;
   bool failed = false;
   for (; children->options->worker_argv[count] && count < ARGUMENTS_MOST; count++)
-    failed |= !(argv[count] = filled_in(children->options->worker_argv[count], children->endpoint, children->options->worker_cores[index]));
+    failed |= !(argv[count] =
+                    filled_in(children->options->worker_argv[count], children->endpoint, children->options->worker_cores[index]));
   pid_t parent = getpid();
   child->pid = failed ? -1 : fork();
   if (child->pid == 0) become_worker(argv, parent);
@@ -72,8 +76,10 @@ static void bury(struct child *child, int status, uint64_t now) {
   if (child->backoff_ns > 10 * second_ns) child->backoff_ns = 10 * second_ns;
   child->again_ns = now + child->backoff_ns;
   child->pid = 0;
-  if (WIFSIGNALED(status)) log_info("a local worker was killed by signal %d, starting it again", WTERMSIG(status));
-  else log_info("a local worker left with code %d, starting it again", WEXITSTATUS(status));
+  if (WIFSIGNALED(status))
+    log_info("a local worker was killed by signal %d, starting it again", WTERMSIG(status));
+  else
+    log_info("a local worker left with code %d, starting it again", WEXITSTATUS(status));
 }
 
 void children_tick(struct children *children, uint64_t now_ns) {

@@ -1,5 +1,5 @@
-/* Local workers: one child per set of cores, started anew when it dies (0.2 s later, doubling to 10 s while it dies young), killed by the
- * kernel when this process dies. */
+/* Local workers: one child per set of cores, started anew when it dies (0.2 s later, doubling to 10 s while it dies young),
+ * killed by the kernel when this process dies. */
 #ifndef COORDINATOR_CHILDREN_H
 #define COORDINATOR_CHILDREN_H
 

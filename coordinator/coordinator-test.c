@@ -1,7 +1,8 @@
-/* The coordinator as a process: builders in other processes, fake workers that answer with made-up times, and kill -9 in the middle.
+/* The coordinator as a process: builders in other processes, fake workers that answer with made-up times, and kill -9 in the
+ * middle.
  *
- * This binary is also the coordinator and the workers: TUNEFARM_TEST_ROLE in the environment makes it one before main() runs. Workers
- * append each measured key to FAKE_LOG, so that a test can count what was measured twice. */
+ * This binary is also the coordinator and the workers: TUNEFARM_TEST_ROLE in the environment makes it one before main() runs.
+ * Workers append each measured key to FAKE_LOG, so that a test can count what was measured twice. */
 #include "coordinator.h"
 
 #include "../base/clock.h"
@@ -36,15 +37,31 @@ static void note(const char *key) {
 
 static struct record_entry timed(const struct wire_variant *variant) {
   double t = 1000 + digest_of_text(variant->text).bytes[0];
-  return (struct record_entry){.variant = variant->text, .source_digest = variant->source, .message = "", .rank = RECORD_RANK_NONE, .times = {5, t, t, t, t, t, t, t, t}};
+  return (struct record_entry){.variant = variant->text,
+                               .source_digest = variant->source,
+                               .message = "",
+                               .rank = RECORD_RANK_NONE,
+                               .times = {5, t, t, t, t, t, t, t, t}};
 }
 
 static struct record record_for(const struct wire_job *job, enum record_kind kind, struct record_entry *entries, uint32_t count) {
-  return (struct record){.kind = kind, .problem = job->problem, .device_class = job->device_class, .policy = job->policy, .threads = job->threads, .device = "fake", .build = "test",
-                         .clocks = "", .unix_s = clock_unix_s(), .device_s = 0.01, .entry_count = count, .entries = entries};
+  return (struct record){.kind = kind,
+                         .problem = job->problem,
+                         .device_class = job->device_class,
+                         .policy = job->policy,
+                         .threads = job->threads,
+                         .device = "fake",
+                         .build = "test",
+                         .clocks = "",
+                         .unix_s = clock_unix_s(),
+                         .device_s = 0.01,
+                         .entry_count = count,
+                         .entries = entries};
 }
 
-static int by_variant(const void *a, const void *b) { return strcmp(((const struct record_entry *)a)->variant, ((const struct record_entry *)b)->variant); }
+static int by_variant(const void *a, const void *b) {
+  return strcmp(((const struct record_entry *)a)->variant, ((const struct record_entry *)b)->variant);
+}
 
 static void fake_final(struct worker_link *link, const struct wire_job *job) {
   struct record_entry entries[64];
@@ -104,7 +121,12 @@ static void fake_execute(struct worker_link *link, const struct wire_job *job) {
 
 static void fake_worker(void) {
   int ms = atoi(getenv("FAKE_MS") ? getenv("FAKE_MS") : "5");
-  struct worker_link_options options = {.endpoint = getenv("FAKE_ENDPOINT"), .build = "test", .host = "here", .device_class = "cpu fake", .device = getenv("FAKE_CORES"), .threads = 4};
+  struct worker_link_options options = {.endpoint = getenv("FAKE_ENDPOINT"),
+                                        .build = "test",
+                                        .host = "here",
+                                        .device_class = "cpu fake",
+                                        .device = getenv("FAKE_CORES"),
+                                        .threads = 4};
   struct worker_link *link;
   if (worker_link_open(&options, &link) != FARM_OK) _exit(2);
   worker_link_ready(link, 1);
@@ -114,9 +136,12 @@ static void fake_worker(void) {
     if (event.kind == WORKER_EVENT_DRAIN) break;
     if (event.kind != WORKER_EVENT_JOB) continue;
     worker_link_started(link, event.lease);
-    if (event.job->kind == WIRE_JOB_FINAL) fake_final(link, event.job);
-    else if (event.job->kind == WIRE_JOB_EXECUTE) fake_execute(link, event.job);
-    else fake_screen(link, event.job, ms);
+    if (event.job->kind == WIRE_JOB_FINAL)
+      fake_final(link, event.job);
+    else if (event.job->kind == WIRE_JOB_EXECUTE)
+      fake_execute(link, event.job);
+    else
+      fake_screen(link, event.job, ms);
     worker_link_ready(link, 1);
   }
   worker_link_close(&link);
@@ -128,10 +153,15 @@ static void fake_worker(void) {
 static char self[PATH_MAX];
 
 static void fake_coordinator(void) {
-  const char *argv[] = {"/usr/bin/env", "TUNEFARM_TEST_ROLE=worker", "FAKE_ENDPOINT={endpoint}", "FAKE_CORES={cores}", self, NULL};
+  const char *argv[] = {
+      "/usr/bin/env", "TUNEFARM_TEST_ROLE=worker", "FAKE_ENDPOINT={endpoint}", "FAKE_CORES={cores}", self, NULL};
   static const char *const cores[] = {"0", "1"};
-  struct coordinator_options options = {.cache_folder = getenv("FAKE_FOLDER"), .build = "test", .idle_s = atof(getenv("FAKE_IDLE") ? getenv("FAKE_IDLE") : "2"),
-                                        .worker_argv = argv, .worker_cores = cores, .worker_count = getenv("FAKE_WORKERS") ? atoi(getenv("FAKE_WORKERS")) : 2};
+  struct coordinator_options options = {.cache_folder = getenv("FAKE_FOLDER"),
+                                        .build = "test",
+                                        .idle_s = atof(getenv("FAKE_IDLE") ? getenv("FAKE_IDLE") : "2"),
+                                        .worker_argv = argv,
+                                        .worker_cores = cores,
+                                        .worker_count = getenv("FAKE_WORKERS") ? atoi(getenv("FAKE_WORKERS")) : 2};
   enum farm_status status = coordinator_run(&options);
   if (status != FARM_OK && status != FARM_AGAIN) fprintf(stderr, "coordinator: %s\n", status_message());
   _exit(status == FARM_OK || status == FARM_AGAIN ? 0 : 1);
@@ -199,8 +229,13 @@ static struct wire_item *make_items(uint32_t count, const char *prefix) {
   for (uint32_t i = 0; i < count; i++) {
     struct wire_variant *variants = arena_alloc_array(&arena, VARIANTS, sizeof *variants);
     for (uint32_t v = 0; v < VARIANTS; v++) variants[v] = (struct wire_variant){arena_printf(&arena, "t%u{a=%u}", v, i), SOURCE};
-    items[i] = (struct wire_item){.problem = arena_printf(&arena, "%s%u", prefix, i), .device_class = "cpu fake", .threads = 1, .estimated_ns = 1000, .weight = 1,
-                                  .variants = variants, .variants_count = VARIANTS};
+    items[i] = (struct wire_item){.problem = arena_printf(&arena, "%s%u", prefix, i),
+                                  .device_class = "cpu fake",
+                                  .threads = 1,
+                                  .estimated_ns = 1000,
+                                  .weight = 1,
+                                  .variants = variants,
+                                  .variants_count = VARIANTS};
   }
   return items;
 }
@@ -211,7 +246,8 @@ struct outcome {
 };
 
 /* Runs a build to its end; `half` is called once when half of the results are there. */
-static struct outcome run_build(struct client *client, const struct wire_item *items, uint32_t count, void (*half)(void *), void *context) {
+static struct outcome run_build(struct client *client, const struct wire_item *items, uint32_t count, void (*half)(void *),
+                                void *context) {
   struct client_build build = {.label = "test", .policy = "cold/1", .items = items, .item_count = count};
   struct outcome outcome = {0};
   struct client_event event = {0};
@@ -223,7 +259,8 @@ static struct outcome run_build(struct client *client, const struct wire_item *i
     if (event.kind != CLIENT_RESULT) continue;
     outcome.results++;
     outcome.hits += event.hit;
-    bool right = event.has_record && strcmp(event.record.problem, items[event.item].problem) == 0 && event.record.entry_count == VARIANTS && record_winner(&event.record) >= 0;
+    bool right = event.has_record && strcmp(event.record.problem, items[event.item].problem) == 0 &&
+                 event.record.entry_count == VARIANTS && record_winner(&event.record) >= 0;
     outcome.wrong += !right;
     if (outcome.results == count / 2 && half) half(context);
   }
@@ -285,7 +322,8 @@ TEST(coordinator_killed_in_mid_build, "timeout:90") {
   client_close(&client);
   int lines, different;
   count_log(&farm, &lines, &different);
-  CHECK_MESSAGE(different == 20 * VARIANTS && lines - different <= 2 * VARIANTS, "measured %d, %d different", lines, different); // two workers died with it
+  CHECK_MESSAGE(different == 20 * VARIANTS && lines - different <= 2 * VARIANTS, "measured %d, %d different", lines,
+                different); // two workers died with it
   farm_end(&farm);
 }
 
@@ -311,7 +349,8 @@ TEST(coordinator_killed_while_workers_of_their_own_go_on, "timeout:90") {
   client_close(&client);
   int lines, different;
   count_log(&farm, &lines, &different);
-  CHECK_MESSAGE(different == 20 * VARIANTS && lines == different, "measured %d, %d different", lines, different); // they named their jobs
+  CHECK_MESSAGE(different == 20 * VARIANTS && lines == different, "measured %d, %d different", lines,
+                different); // they named their jobs
   for (int i = 0; i < 2; i++) kill(workers[i], SIGKILL), waitpid(workers[i], NULL, 0);
   farm_end(&farm);
 }
@@ -435,7 +474,10 @@ TEST(coordinator_leaves_when_idle_and_only_one_runs, "") {
 }
 
 TEST(coordinator_refuses_open_doors, "") {
-  CHECK(place_check_tcp("tcp://127.0.0.1:7410") == FARM_OK && place_check_tcp("tcp://localhost:*") == FARM_OK && place_check_tcp("tcp://[::1]:7410") == FARM_OK);
-  CHECK(place_check_tcp("tcp://0.0.0.0:7410") == FARM_DENIED && place_check_tcp("tcp://*:7410") == FARM_DENIED && place_check_tcp("tcp://192.168.1.2:1") == FARM_DENIED);
-  CHECK(place_check_tcp("tcp://127.0.0.1.example.org:1") == FARM_DENIED && place_check_tcp("udp://x:1") == FARM_USAGE && place_check_tcp("tcp://127.0.0.1") == FARM_USAGE);
+  CHECK(place_check_tcp("tcp://127.0.0.1:7410") == FARM_OK && place_check_tcp("tcp://localhost:*") == FARM_OK &&
+        place_check_tcp("tcp://[::1]:7410") == FARM_OK);
+  CHECK(place_check_tcp("tcp://0.0.0.0:7410") == FARM_DENIED && place_check_tcp("tcp://*:7410") == FARM_DENIED &&
+        place_check_tcp("tcp://192.168.1.2:1") == FARM_DENIED);
+  CHECK(place_check_tcp("tcp://127.0.0.1.example.org:1") == FARM_DENIED && place_check_tcp("udp://x:1") == FARM_USAGE &&
+        place_check_tcp("tcp://127.0.0.1") == FARM_USAGE);
 }

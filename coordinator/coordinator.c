@@ -40,9 +40,9 @@ struct process {
   struct outgoing *outbox; // waits for the commit
   size_t outbox_count, outbox_capacity, put_bytes;
   uint64_t idle_since_ns, tick_at_ns, drain_until_ns;
-  uint64_t bad_peer;       // who sent malformed frames last
+  uint64_t bad_peer; // who sent malformed frames last
   int bad_frames;
-  uint64_t current_peer;   // of the CACHE message in hand
+  uint64_t current_peer; // of the CACHE message in hand
 };
 
 static volatile sig_atomic_t told_to_stop;
@@ -53,7 +53,8 @@ static void on_signal(int number) {
 
 /* ---- what the core reads ---- */
 
-static enum farm_status find_record(void *context, const char *key, bool any_age, struct arena *arena, struct record *out, struct wire_blob *out_bytes) {
+static enum farm_status find_record(void *context, const char *key, bool any_age, struct arena *arena, struct record *out,
+                                    struct wire_blob *out_bytes) {
   struct process *process = context;
   struct store_bytes bytes;
   TRY(cache_get(process->cache, key, any_age ? CACHE_ANY_AGE : CACHE_FRESH, arena, out, &bytes));
@@ -88,13 +89,20 @@ static enum farm_status post(struct process *process, uint64_t peer, const struc
 static enum farm_status carry_out(struct process *process, const struct core_action *action) {
   process->put_bytes += action->kind == CORE_SEND ? 0 : action->length;
   switch (action->kind) {
-  case CORE_SEND: return set_aside(process, action->peer, action->data, action->length);
-  case CORE_PUT_RECORD: return cache_put(process->cache, action->data, action->length, CACHE_NEWEST, NULL);
-  case CORE_PUT_BUILD: return queue_put(process->queue, QUEUE_BUILDS, action->sequence, action->part, action->data, action->length);
-  case CORE_DROP_BUILD: return queue_remove(process->queue, QUEUE_BUILDS, action->sequence);
-  case CORE_PUT_JOB: return queue_put(process->queue, QUEUE_JOBS, action->sequence, 0, action->data, action->length);
-  case CORE_DROP_JOB: return queue_remove(process->queue, QUEUE_JOBS, action->sequence);
-  case CORE_DROP_PEER: return FARM_OK; // ZeroMQ gives no way to cut a connection; it will be told to say HELLO
+  case CORE_SEND:
+    return set_aside(process, action->peer, action->data, action->length);
+  case CORE_PUT_RECORD:
+    return cache_put(process->cache, action->data, action->length, CACHE_NEWEST, NULL);
+  case CORE_PUT_BUILD:
+    return queue_put(process->queue, QUEUE_BUILDS, action->sequence, action->part, action->data, action->length);
+  case CORE_DROP_BUILD:
+    return queue_remove(process->queue, QUEUE_BUILDS, action->sequence);
+  case CORE_PUT_JOB:
+    return queue_put(process->queue, QUEUE_JOBS, action->sequence, 0, action->data, action->length);
+  case CORE_DROP_JOB:
+    return queue_remove(process->queue, QUEUE_JOBS, action->sequence);
+  case CORE_DROP_PEER:
+    return FARM_OK; // ZeroMQ gives no way to cut a connection; it will be told to say HELLO
   }
   return FARM_OK;
 }
@@ -106,7 +114,8 @@ static enum farm_status settle(struct process *process) {
   return FARM_OK;
 }
 
-/* What this round did becomes durable, then is said. A peer that cannot be reached is gone; the core may answer that with more. */
+/* What this round did becomes durable, then is said. A peer that cannot be reached is gone; the core may answer that with more.
+ */
 static enum farm_status commit_and_send(struct process *process) {
   for (int round = 0; round < 8; round++) {
     TRY(settle(process));
@@ -115,7 +124,8 @@ static enum farm_status commit_and_send(struct process *process) {
     process->put_bytes = 0;
     for (size_t i = 0; i < process->outbox_count; i++) {
       struct outgoing *out = &process->outbox[i];
-      if (router_send(process->router, out->peer, out->data, out->length) != FARM_OK) core_peer_gone(process->core, clock_now_ns(), out->peer);
+      if (router_send(process->router, out->peer, out->data, out->length) != FARM_OK)
+        core_peer_gone(process->core, clock_now_ns(), out->peer);
       free(out->data);
     }
     bool sent = process->outbox_count > 0;
@@ -159,8 +169,10 @@ static enum farm_status reply_status(struct process *process, uint64_t peer, uin
 static enum farm_status handle_blob(struct process *process, uint64_t peer, const struct wire_message *message) {
   struct arena arena = {0};
   struct wire_message reply = {.type = message->type == WIRE_BLOB_PUT ? WIRE_BLOB_STATE : WIRE_BLOB_CHUNK};
-  if (message->type == WIRE_BLOB_PUT) blobs_put(&process->blobs, &message->blob_put, &reply.blob_state);
-  else blobs_get(&process->blobs, &message->blob_get, &arena, &reply.blob_chunk);
+  if (message->type == WIRE_BLOB_PUT)
+    blobs_put(&process->blobs, &message->blob_put, &reply.blob_state);
+  else
+    blobs_get(&process->blobs, &message->blob_get, &arena, &reply.blob_chunk);
   enum farm_status status = post(process, peer, &reply);
   arena_free(&arena);
   return status;
@@ -171,14 +183,17 @@ static enum farm_status handle(struct process *process, uint64_t peer, const str
   TRY(settle(process));
   if (!core_peer_greeted(process->core, peer)) return FARM_OK;
   switch (message->type) {
-  case WIRE_STATUS: return reply_status(process, peer, message->status_query.request);
+  case WIRE_STATUS:
+    return reply_status(process, peer, message->status_query.request);
   case WIRE_BLOB_PUT:
-  case WIRE_BLOB_GET: return handle_blob(process, peer, message);
+  case WIRE_BLOB_GET:
+    return handle_blob(process, peer, message);
   case WIRE_CACHE:
     process->current_peer = peer;
     verbs_carry_out(process->cache, &process->blobs, &message->cache, reply_cache, process);
     return FARM_OK;
-  default: return FARM_OK;
+  default:
+    return FARM_OK;
   }
 }
 
@@ -186,8 +201,10 @@ static void complain(struct process *process, uint64_t peer) {
   process->bad_frames = peer == process->bad_peer ? process->bad_frames + 1 : 1;
   process->bad_peer = peer;
   log_debug("a malformed message: %s", status_message());
-  if (process->bad_frames < BAD_FRAMES_MOST) post(process, peer, &(struct wire_message){.type = WIRE_FAULT, .fault = {0, FARM_INVALID, status_message()}});
-  else core_peer_gone(process->core, clock_now_ns(), peer);
+  if (process->bad_frames < BAD_FRAMES_MOST)
+    post(process, peer, &(struct wire_message){.type = WIRE_FAULT, .fault = {0, FARM_INVALID, status_message()}});
+  else
+    core_peer_gone(process->core, clock_now_ns(), peer);
 }
 
 static enum farm_status receive_some(struct process *process) {

@@ -73,8 +73,10 @@ static enum farm_status check_private(const char *folder) {
 
 static enum farm_status runtime_folder(char out[PATH_MAX]) {
   const char *runtime = getenv("XDG_RUNTIME_DIR");
-  if (runtime && runtime[0] == '/' && strlen(runtime) < 60 && check_private(runtime) == FARM_OK) snprintf(out, PATH_MAX, "%s/tunefarm", runtime);
-  else snprintf(out, PATH_MAX, "/tmp/tunefarm-%u", (unsigned)getuid());
+  if (runtime && runtime[0] == '/' && strlen(runtime) < 60 && check_private(runtime) == FARM_OK)
+    snprintf(out, PATH_MAX, "%s/tunefarm", runtime);
+  else
+    snprintf(out, PATH_MAX, "/tmp/tunefarm-%u", (unsigned)getuid());
   FAIL_IF(mkdir(out, 0700) != 0 && errno != EEXIST, FARM_IO, "%s: %s", out, strerror(errno));
   return check_private(out);
 }
@@ -100,11 +102,14 @@ static bool is_loopback(const char *host) {
 enum farm_status place_check_tcp(const char *endpoint) {
   char host[128];
   const char *colon = strrchr(endpoint, ':');
-  FAIL_IF(strncmp(endpoint, "tcp://", 6) != 0 || !colon || colon < endpoint + 6 || (size_t)(colon - endpoint - 6) >= sizeof host || !colon[1], FARM_USAGE,
-          "%s: not of the form tcp://HOST:PORT", endpoint);
+  FAIL_IF(strncmp(endpoint, "tcp://", 6) != 0 || !colon || colon < endpoint + 6 ||
+              (size_t)(colon - endpoint - 6) >= sizeof host || !colon[1],
+          FARM_USAGE, "%s: not of the form tcp://HOST:PORT", endpoint);
   snprintf(host, sizeof host, "%.*s", (int)(colon - endpoint - 6), endpoint + 6);
-  FAIL_IF(!is_loopback(host), FARM_DENIED, "%s: refused, because anyone who reaches it could run jobs and write records; "
-          "only loopback addresses are served without keys (use an SSH tunnel)", endpoint);
+  FAIL_IF(!is_loopback(host), FARM_DENIED,
+          "%s: refused, because anyone who reaches it could run jobs and write records; "
+          "only loopback addresses are served without keys (use an SSH tunnel)",
+          endpoint);
   return FARM_OK;
 }
 
@@ -136,11 +141,13 @@ static enum farm_status start_detached(const char *const *argv) {
     _exit(127);
   }
   int status;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   return FARM_OK;
 }
 
-enum farm_status coordinator_ensure(const char *cache_folder, const char *const *argv, int timeout_ms, char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
+enum farm_status coordinator_ensure(const char *cache_folder, const char *const *argv, int timeout_ms,
+                                    char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
   char endpoint[COORDINATOR_ENDPOINT_MOST];
   TRY(coordinator_endpoint(cache_folder, endpoint));
   uint64_t now = clock_now_ns(), end = now + (uint64_t)timeout_ms * 1000000ull, start_at = now;

@@ -1,5 +1,5 @@
-/* See router.h. Routing ids are those that ZeroMQ makes: a zero byte and a u32, one per connection; a peer that brings its own is not
- * heard. */
+/* See router.h. Routing ids are those that ZeroMQ makes: a zero byte and a u32, one per connection; a peer that brings its own is
+ * not heard. */
 #include "router.h"
 
 #include "../cluster/wire/messages.h"
@@ -81,7 +81,8 @@ enum farm_status router_receive(struct router *router, uint64_t *out_peer, const
   uint32_t number = 0;
   if (known) memcpy(&number, id + 1, sizeof number);
   *out_peer = 1 + (uint64_t)number;
-  if (!more(router) || zmq_msg_recv(&router->frame, router->socket, ZMQ_DONTWAIT) < 0) return status_set(FARM_INVALID, "an empty message");
+  if (!more(router) || zmq_msg_recv(&router->frame, router->socket, ZMQ_DONTWAIT) < 0)
+    return status_set(FARM_INVALID, "an empty message");
   if (more(router)) {
     skip_rest(router);
     return status_set(FARM_INVALID, "a message of several frames");
@@ -96,7 +97,9 @@ enum farm_status router_send(struct router *router, uint64_t peer, const void *d
   uint8_t id[ID_BYTES] = {0};
   uint32_t number = (uint32_t)(peer - 1);
   memcpy(id + 1, &number, sizeof number);
-  FAIL_IF(zmq_send(router->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0, FARM_CONNECTION, "a peer is gone: %s", zmq_strerror(zmq_errno()));
-  FAIL_IF(zmq_send(router->socket, data, length, ZMQ_DONTWAIT) < 0, FARM_CONNECTION, "a peer is gone: %s", zmq_strerror(zmq_errno()));
+  FAIL_IF(zmq_send(router->socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0, FARM_CONNECTION, "a peer is gone: %s",
+          zmq_strerror(zmq_errno()));
+  FAIL_IF(zmq_send(router->socket, data, length, ZMQ_DONTWAIT) < 0, FARM_CONNECTION, "a peer is gone: %s",
+          zmq_strerror(zmq_errno()));
   return FARM_OK;
 }

@@ -20,7 +20,8 @@ struct ask {
 };
 
 static void flush_lines(struct ask *ask) {
-  struct wire_cache_reply reply = {.request = ask->message->request, .more = 1, .message = "", .lines = ask->lines, .lines_count = ask->answer.lines_count};
+  struct wire_cache_reply reply = {
+      .request = ask->message->request, .more = 1, .message = "", .lines = ask->lines, .lines_count = ask->answer.lines_count};
   if (ask->answer.lines_count) ask->reply(ask->context, &reply);
   ask->answer.lines_count = 0;
   arena_free(&ask->arena);
@@ -44,11 +45,13 @@ static void add_text(struct ask *ask, const char *text) {
 }
 
 static void add_counter(struct ask *ask, const char *name, uint64_t value) {
-  if (ask->answer.counters_count < sizeof ask->counters / sizeof *ask->counters) ask->counters[ask->answer.counters_count++] = (struct wire_counter){name, value};
+  if (ask->answer.counters_count < sizeof ask->counters / sizeof *ask->counters)
+    ask->counters[ask->answer.counters_count++] = (struct wire_counter){name, value};
 }
 
 static const char *argument(const struct ask *ask, uint32_t index) {
-  return index < ask->message->arguments_count && ask->message->arguments[index].text[0] ? ask->message->arguments[index].text : NULL;
+  return index < ask->message->arguments_count && ask->message->arguments[index].text[0] ? ask->message->arguments[index].text
+                                                                                         : NULL;
 }
 
 static bool has_argument(const struct ask *ask, const char *text) {
@@ -60,7 +63,8 @@ static bool has_argument(const struct ask *ask, const char *text) {
 /* ---- the verbs ---- */
 
 /* `median_us n status kind key`; of a final, the winner's. */
-static enum farm_status list_record(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined) {
+static enum farm_status list_record(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                    bool quarantined) {
   (void)bytes;
   struct strbuf line = {0};
   int winner = record->kind == RECORD_FINAL ? record_winner(record) : 0;
@@ -85,8 +89,10 @@ static enum farm_status verb_stats(struct ask *ask) {
 #define X(name) add_counter(ask, #name, stats.counters.name);
   CACHE_COUNTER_LIST(X)
 #undef X
-  add_counter(ask, "records", stats.records), add_counter(ask, "quarantined", stats.quarantined), add_counter(ask, "history", stats.history);
-  add_counter(ask, "map_bytes", stats.size.map_bytes), add_counter(ask, "used_bytes", stats.size.used_bytes), add_counter(ask, "free_bytes", stats.size.free_bytes);
+  add_counter(ask, "records", stats.records), add_counter(ask, "quarantined", stats.quarantined),
+      add_counter(ask, "history", stats.history);
+  add_counter(ask, "map_bytes", stats.size.map_bytes), add_counter(ask, "used_bytes", stats.size.used_bytes),
+      add_counter(ask, "free_bytes", stats.size.free_bytes);
   return FARM_OK;
 }
 
@@ -115,8 +121,9 @@ static enum farm_status verb_import(struct ask *ask) {
   size_t length = 0;
   struct cache_imported imported = {0};
   TRY(blobs_read(ask->blobs, &ask->message->blob, BUNDLE_MOST_BYTES, &data, &length));
-  enum farm_status status = cache_import(ask->cache, data, length, has_argument(ask, "most-samples") ? CACHE_MOST_SAMPLES : CACHE_NEWEST,
-                                         has_argument(ask, "dry-run"), &imported);
+  enum farm_status status =
+      cache_import(ask->cache, data, length, has_argument(ask, "most-samples") ? CACHE_MOST_SAMPLES : CACHE_NEWEST,
+                   has_argument(ask, "dry-run"), &imported);
   free(data);
   add_counter(ask, "total", imported.total), add_counter(ask, "added", imported.added), add_counter(ask, "same", imported.same);
   add_counter(ask, "replaced", imported.replaced), add_counter(ask, "kept", imported.kept);
@@ -133,13 +140,16 @@ static enum farm_status verb_verify(struct ask *ask) {
 
 /* Arguments: `older-than=SECONDS`, `key=TEXT`, `history`, `quarantine`, `dry-run`; none prunes nothing. */
 static enum farm_status verb_prune(struct ask *ask) {
-  struct cache_prune prune = {.history = has_argument(ask, "history"), .quarantine = has_argument(ask, "quarantine"), .dry_run = has_argument(ask, "dry-run")};
+  struct cache_prune prune = {.history = has_argument(ask, "history"),
+                              .quarantine = has_argument(ask, "quarantine"),
+                              .dry_run = has_argument(ask, "dry-run")};
   for (uint32_t i = 0; i < ask->message->arguments_count; i++) {
     const char *text = ask->message->arguments[i].text;
     if (strncmp(text, "older-than=", 11) == 0) prune.older_than_s = strtoull(text + 11, NULL, 10);
     if (strncmp(text, "key=", 4) == 0) prune.text = text + 4;
   }
-  FAIL_IF(!prune.older_than_s && !prune.text && !prune.history && !prune.quarantine, FARM_USAGE, "prune what? older-than=SECONDS, key=TEXT, history or quarantine");
+  FAIL_IF(!prune.older_than_s && !prune.text && !prune.history && !prune.quarantine, FARM_USAGE,
+          "prune what? older-than=SECONDS, key=TEXT, history or quarantine");
   uint64_t count = 0;
   TRY(cache_prune(ask->cache, &prune, &count));
   add_counter(ask, "pruned", count);
@@ -156,8 +166,9 @@ static enum farm_status verb_compact(struct ask *ask) {
 static const struct {
   const char *name;
   enum farm_status (*run)(struct ask *ask);
-} verbs[] = {{"ls", verb_ls},         {"history", verb_history}, {"stats", verb_stats}, {"explain", verb_explain}, {"export", verb_export},
-             {"import", verb_import}, {"verify", verb_verify},   {"prune", verb_prune}, {"compact", verb_compact}};
+} verbs[] = {{"ls", verb_ls},           {"history", verb_history}, {"stats", verb_stats},
+             {"explain", verb_explain}, {"export", verb_export},   {"import", verb_import},
+             {"verify", verb_verify},   {"prune", verb_prune},     {"compact", verb_compact}};
 
 static enum farm_status run(struct ask *ask) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
@@ -165,7 +176,8 @@ static enum farm_status run(struct ask *ask) {
   return status_set(FARM_USAGE, "%s: no such cache verb", ask->message->verb);
 }
 
-void verbs_carry_out(struct cache *cache, struct blobs *blobs, const struct wire_cache *message, verbs_reply_fn reply, void *context) {
+void verbs_carry_out(struct cache *cache, struct blobs *blobs, const struct wire_cache *message, verbs_reply_fn reply,
+                     void *context) {
   struct ask *ask = calloc(1, sizeof *ask);
   if (!ask) return;
   *ask = (struct ask){.cache = cache, .blobs = blobs, .message = message, .reply = reply, .context = context};

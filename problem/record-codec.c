@@ -9,12 +9,18 @@
 #include <string.h>
 
 static const uint8_t magic[4] = {'T', 'F', 'R', 'C'};
-enum { CONTENT_RECORD = 1, FLAG_FINALIST = 1, FLAG_DEFAULT = 2, LEAST_ENTRY_BYTES = 4 + 1 + 4 + 64 + 4 + 2 + 4 + 8 + 8 + 1 + 4 + 4 + 64 };
+enum {
+  CONTENT_RECORD = 1,
+  FLAG_FINALIST = 1,
+  FLAG_DEFAULT = 2,
+  LEAST_ENTRY_BYTES = 4 + 1 + 4 + 64 + 4 + 2 + 4 + 8 + 8 + 1 + 4 + 4 + 64
+};
 
 static enum farm_status check_text(const char *what, const char *text, size_t least, size_t most) {
   FAIL_IF(!text, FARM_INVALID, "record: no %s", what);
   size_t length = strlen(text);
-  FAIL_IF(length < least || length > most, FARM_INVALID, "record: %s has %zu bytes, allowed are %zu to %zu", what, length, least, most);
+  FAIL_IF(length < least || length > most, FARM_INVALID, "record: %s has %zu bytes, allowed are %zu to %zu", what, length, least,
+          most);
   for (size_t i = 0; i < length; i++)
     FAIL_IF((unsigned char)text[i] < 0x20 || text[i] == 0x7f, FARM_INVALID, "record: control character in its %s", what);
   return FARM_OK;
@@ -26,7 +32,8 @@ static enum farm_status check_times(const struct record_entry *entry) {
   const struct record_times *t = &entry->times;
   const double all[] = {t->min, t->q1, t->median, t->q3, t->max, t->mean, t->ci_low, t->ci_high};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    FAIL_IF(!number_ok(all[i]) || (t->n == 0 && all[i] != 0), FARM_INVALID, "record: time %zu of %s is no time", i, entry->variant);
+    FAIL_IF(!number_ok(all[i]) || (t->n == 0 && all[i] != 0), FARM_INVALID, "record: time %zu of %s is no time", i,
+            entry->variant);
   FAIL_IF(!(t->min <= t->q1 && t->q1 <= t->median && t->median <= t->q3 && t->q3 <= t->max), FARM_INVALID,
           "record: quartiles of %s are out of order", entry->variant);
   FAIL_IF(!(t->ci_low <= t->median && t->median <= t->ci_high), FARM_INVALID, "record: interval of %s misses its median",
@@ -43,8 +50,8 @@ static enum farm_status check_entry(const struct record_entry *entry, enum recor
   TRY(check_text("variant", entry->variant, 1, 191));
   TRY(check_text("message", entry->message, 0, 511));
   FAIL_IF(!is_hex_digest(entry->source_digest), FARM_INVALID, "record: source digest of %s is no digest", entry->variant);
-  FAIL_IF(entry->status != FARM_OK && status_loses(entry->status) != LOSES_TACTIC, FARM_INVALID, "record: %s cannot have status %s",
-          entry->variant, status_name(entry->status));
+  FAIL_IF(entry->status != FARM_OK && status_loses(entry->status) != LOSES_TACTIC, FARM_INVALID,
+          "record: %s cannot have status %s", entry->variant, status_name(entry->status));
   FAIL_IF(entry->status == FARM_OK && (entry->message[0] || entry->times.n == 0), FARM_INVALID,
           "record: %s is OK with a message or without times", entry->variant);
   FAIL_IF(isnan(entry->error) || signbit(entry->error), FARM_INVALID, "record: error of %s is no error", entry->variant);
@@ -55,7 +62,8 @@ static enum farm_status check_entry(const struct record_entry *entry, enum recor
 }
 
 static enum farm_status check_record(const struct record *record) {
-  FAIL_IF(record->kind != RECORD_SCREEN && record->kind != RECORD_FINAL, FARM_INVALID, "record: unknown kind %d", (int)record->kind);
+  FAIL_IF(record->kind != RECORD_SCREEN && record->kind != RECORD_FINAL, FARM_INVALID, "record: unknown kind %d",
+          (int)record->kind);
   TRY(check_text("problem", record->problem, 1, RECORD_PROBLEM_MOST));
   TRY(check_text("device class", record->device_class, 1, 255));
   TRY(check_text("policy", record->policy, 1, 127));
@@ -165,7 +173,8 @@ static enum farm_status get_payload(struct bytes_reader *in, struct arena *arena
   record->unix_s = bytes_get_u64(in);
   record->device_s = bytes_get_f64(in);
   record->entry_count = bytes_get_count(in, LEAST_ENTRY_BYTES);
-  FAIL_IF(!bytes_reader_ok(in) || record->entry_count > RECORD_ENTRIES_MOST, FARM_INVALID, "record: cut short or too many entries");
+  FAIL_IF(!bytes_reader_ok(in) || record->entry_count > RECORD_ENTRIES_MOST, FARM_INVALID,
+          "record: cut short or too many entries");
   record->entries = arena_alloc_array(arena, record->entry_count, sizeof *record->entries);
   FAIL_IF(!record->entries, FARM_NO_MEMORY, "record: out of memory for %u entries", record->entry_count);
   for (uint32_t i = 0; i < record->entry_count; i++) get_entry(in, arena, &record->entries[i]);
@@ -173,11 +182,13 @@ static enum farm_status get_payload(struct bytes_reader *in, struct arena *arena
   return check_record(record);
 }
 
-static enum farm_status open_envelope(const void *data, size_t length, struct bytes_reader *out_key, struct bytes_reader *out_payload) {
+static enum farm_status open_envelope(const void *data, size_t length, struct bytes_reader *out_key,
+                                      struct bytes_reader *out_payload) {
   FAIL_IF(length < DIGEST_BYTES, FARM_INVALID, "record: cut short");
   size_t covered = length - DIGEST_BYTES;
   struct digest digest = digest_of(data, covered);
-  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID, "record: checksum does not match");
+  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID,
+          "record: checksum does not match");
   struct bytes_reader in = bytes_reader_of(data, covered);
   const uint8_t *found = bytes_get(&in, sizeof magic);
   FAIL_IF(!found || memcmp(found, magic, sizeof magic) != 0, FARM_INVALID, "record: not a record");

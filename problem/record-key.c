@@ -6,7 +6,8 @@ const char *record_screen_key(const char *problem, const char *variant, const ch
   return arena_printf(arena, "screen|1|%s|%s|%s|%s|t%u|%s", problem, variant, source_digest, device_class, threads, policy);
 }
 
-const char *record_final_key(const char *problem, const char *device_class, uint32_t threads, const char *policy, struct arena *arena) {
+const char *record_final_key(const char *problem, const char *device_class, uint32_t threads, const char *policy,
+                             struct arena *arena) {
   return arena_printf(arena, "final|1|%s|%s|t%u|%s", problem, device_class, threads, policy);
 }
 

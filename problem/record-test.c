@@ -16,17 +16,28 @@ static const uint8_t golden[] = {
 };
 
 static struct record_times times_around(double median) {
-  return (struct record_times){10, median * 0.9, median * 0.95, median, median * 1.05, median * 2, median * 1.1, median * 0.99, median * 1.01};
+  return (struct record_times){10,         median * 0.9, median * 0.95, median,       median * 1.05,
+                               median * 2, median * 1.1, median * 0.99, median * 1.01};
 }
 
 static struct record_entry entry_of(const char *variant, double median) {
-  return (struct record_entry){.variant = variant, .source_digest = SOURCE, .message = "", .rank = RECORD_RANK_NONE, .times = times_around(median)};
+  return (struct record_entry){
+      .variant = variant, .source_digest = SOURCE, .message = "", .rank = RECORD_RANK_NONE, .times = times_around(median)};
 }
 
 static struct record final_of(struct record_entry *entries, uint32_t count) {
-  return (struct record){.kind = RECORD_FINAL, .problem = "gemm m1 n2 k3 f32 acc:f32", .device_class = "cpu vendor:amd", .policy = "cold/1 effort2",
-                         .threads = 2, .device = "host/cores 0", .build = "0.1", .clocks = "mhz 3850-4100", .unix_s = 1700000000, .device_s = 1.5,
-                         .entry_count = count, .entries = entries};
+  return (struct record){.kind = RECORD_FINAL,
+                         .problem = "gemm m1 n2 k3 f32 acc:f32",
+                         .device_class = "cpu vendor:amd",
+                         .policy = "cold/1 effort2",
+                         .threads = 2,
+                         .device = "host/cores 0",
+                         .build = "0.1",
+                         .clocks = "mhz 3850-4100",
+                         .unix_s = 1700000000,
+                         .device_s = 1.5,
+                         .entry_count = count,
+                         .entries = entries};
 }
 
 static struct record sample(struct record_entry entries[3]) {
@@ -34,8 +45,12 @@ static struct record sample(struct record_entry entries[3]) {
   entries[0].finalist = true, entries[0].rank = 0, entries[0].workspace_bytes = 64;
   entries[1] = entry_of("b__x__avx2", 1010);
   entries[1].finalist = true, entries[1].rank = 0, entries[1].is_default = true;
-  entries[2] = (struct record_entry){.variant = "c__x__avx2", .source_digest = SOURCE, .status = FARM_TACTIC_WRONG, .message = "off by 3 at 17",
-                                     .error = INFINITY, .rank = RECORD_RANK_NONE};
+  entries[2] = (struct record_entry){.variant = "c__x__avx2",
+                                     .source_digest = SOURCE,
+                                     .status = FARM_TACTIC_WRONG,
+                                     .message = "off by 3 at 17",
+                                     .error = INFINITY,
+                                     .rank = RECORD_RANK_NONE};
   return final_of(entries, 3);
 }
 
@@ -136,7 +151,8 @@ TEST(record_accepts_only_its_own_bytes, "") {
     struct bytes_writer again = {0};
     uint8_t *copy = malloc(out.length);
     memcpy(copy, out.data, out.length);
-    for (uint64_t edit = 0; edit <= run % 3; edit++) copy[random_u64(run, 2 * edit) % (out.length - 32)] = (uint8_t)random_u64(run, 2 * edit + 1);
+    for (uint64_t edit = 0; edit <= run % 3; edit++)
+      copy[random_u64(run, 2 * edit) % (out.length - 32)] = (uint8_t)random_u64(run, 2 * edit + 1);
     struct digest digest = digest_of(copy, out.length - 32);
     memcpy(copy + out.length - 32, digest.bytes, 32);
     if (record_decode(copy, out.length, &arena, &back) == FARM_OK) {

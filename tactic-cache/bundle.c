@@ -20,7 +20,8 @@ struct items {
   size_t count, capacity;
 };
 
-static enum farm_status collect(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined) {
+static enum farm_status collect(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                bool quarantined) {
   (void)record, (void)quarantined;
   struct items *items = context;
   TRY(array_reserve(&items->list, &items->capacity, items->count + 1));
@@ -116,13 +117,14 @@ static enum farm_status check_key(const struct digest *stated, const uint8_t *da
   enum farm_status status = record_decode(data, length, &arena, &record);
   const char *key = status == FARM_OK ? record_key(&record, &arena) : NULL;
   struct digest digest = digest_of_text(key ? key : "");
-  if (status == FARM_OK && (!key || !digest_equal(&digest, stated))) status = status_set(FARM_INVALID, "a record under another key");
+  if (status == FARM_OK && (!key || !digest_equal(&digest, stated)))
+    status = status_set(FARM_INVALID, "a record under another key");
   arena_free(&arena);
   return status;
 }
 
-static enum farm_status import_one(struct cache *cache, struct bytes_reader *in, const struct digest *before, enum cache_policy policy,
-                                   struct cache_imported *imported, struct digest *out_digest) {
+static enum farm_status import_one(struct cache *cache, struct bytes_reader *in, const struct digest *before,
+                                   enum cache_policy policy, struct cache_imported *imported, struct digest *out_digest) {
   const uint8_t *stated = bytes_get(in, DIGEST_BYTES);
   size_t length;
   const uint8_t *data = bytes_get_blob(in, &length);
@@ -132,7 +134,10 @@ static enum farm_status import_one(struct cache *cache, struct bytes_reader *in,
   TRY(check_key(out_digest, data, length));
   enum cache_change change;
   TRY(cache_put(cache, data, length, policy, &change));
-  uint64_t *const counts[] = {[CACHE_ADDED] = &imported->added, [CACHE_SAME] = &imported->same, [CACHE_REPLACED] = &imported->replaced, [CACHE_KEPT] = &imported->kept};
+  uint64_t *const counts[] = {[CACHE_ADDED] = &imported->added,
+                              [CACHE_SAME] = &imported->same,
+                              [CACHE_REPLACED] = &imported->replaced,
+                              [CACHE_KEPT] = &imported->kept};
   ++*counts[change];
   return FARM_OK;
 }

@@ -14,7 +14,9 @@ struct cache {
   struct cache_counters counters, written;
 };
 
-static inline struct store_bytes bytes_of_digest(const struct digest *digest) { return (struct store_bytes){digest->bytes, DIGEST_BYTES}; }
+static inline struct store_bytes bytes_of_digest(const struct digest *digest) {
+  return (struct store_bytes){digest->bytes, DIGEST_BYTES};
+}
 enum farm_status cache_open_store(struct cache *cache);
 /* The total number of samples of a record. */
 uint64_t cache_samples(const struct record *record);

@@ -1,4 +1,5 @@
-/* The cache: what is put is got, newest wins and the rest is history, corruption is a counted miss, bundles are all or nothing. */
+/* The cache: what is put is got, newest wins and the rest is history, corruption is a counted miss, bundles are all or nothing.
+ */
 #include "cache.h"
 
 #include "../base/clock.h"
@@ -12,18 +13,29 @@
 
 #define SOURCE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-static struct bytes_writer screen_bytes(const char *problem, const char *variant, enum farm_status status, double median, uint32_t n, uint64_t unix_s) {
-  struct record_entry entry = {.variant = variant, .source_digest = SOURCE, .status = status, .message = status ? "why" : "", .rank = RECORD_RANK_NONE};
+static struct bytes_writer screen_bytes(const char *problem, const char *variant, enum farm_status status, double median,
+                                        uint32_t n, uint64_t unix_s) {
+  struct record_entry entry = {
+      .variant = variant, .source_digest = SOURCE, .status = status, .message = status ? "why" : "", .rank = RECORD_RANK_NONE};
   if (status == FARM_OK) entry.times = (struct record_times){n, median, median, median, median, median, median, median, median};
-  struct record record = {.kind = RECORD_SCREEN, .problem = problem, .device_class = "cpu x", .policy = "cold/1", .threads = 1, .device = "d", .build = "b",
-                          .clocks = "", .unix_s = unix_s, .entry_count = 1, .entries = &entry};
+  struct record record = {.kind = RECORD_SCREEN,
+                          .problem = problem,
+                          .device_class = "cpu x",
+                          .policy = "cold/1",
+                          .threads = 1,
+                          .device = "d",
+                          .build = "b",
+                          .clocks = "",
+                          .unix_s = unix_s,
+                          .entry_count = 1,
+                          .entries = &entry};
   struct bytes_writer out = {0};
   REQUIRE_OK(record_encode(&record, &out));
   return out;
 }
 
-static enum cache_change put(struct cache *cache, const char *problem, enum farm_status status, double median, uint32_t n, uint64_t unix_s,
-                             enum cache_policy policy) {
+static enum cache_change put(struct cache *cache, const char *problem, enum farm_status status, double median, uint32_t n,
+                             uint64_t unix_s, enum cache_policy policy) {
   struct bytes_writer bytes = screen_bytes(problem, "v", status, median, n, unix_s);
   enum cache_change change = CACHE_SAME;
   REQUIRE_OK(cache_put(cache, bytes.data, bytes.length, policy, &change));
@@ -42,7 +54,10 @@ static double median_of(struct cache *cache, const char *problem, enum cache_age
   struct arena arena = {0};
   struct record record;
   enum farm_status status = cache_get(cache, key_of(problem), age, &arena, &record, NULL);
-  double median = status == FARM_NOT_FOUND ? -1 : status != FARM_OK ? -3 : record.entries[0].status ? -2 : record.entries[0].times.median;
+  double median = status == FARM_NOT_FOUND   ? -1
+                  : status != FARM_OK        ? -3
+                  : record.entries[0].status ? -2
+                                             : record.entries[0].times.median;
   arena_free(&arena);
   return median;
 }
@@ -66,7 +81,8 @@ TEST(cache_gives_back_what_was_put, "") {
   CHECK(median_of(cache, "p", CACHE_FRESH) == 10);
   struct cache_stats stats;
   REQUIRE_OK(cache_stats(cache, &stats));
-  CHECK(stats.records == 1 && stats.counters.stored == 1 && stats.counters.misses == 1 && stats.counters.hits == 2); // counters outlive
+  CHECK(stats.records == 1 && stats.counters.stored == 1 && stats.counters.misses == 1 &&
+        stats.counters.hits == 2); // counters outlive
   put(cache, "q", FARM_OK, 1, 1, 1, CACHE_NEWEST);
   cache_close(&cache); // not committed
   cache = open_cache("a");
@@ -74,7 +90,8 @@ TEST(cache_gives_back_what_was_put, "") {
   cache_close(&cache);
 }
 
-static enum farm_status append_median(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined) {
+static enum farm_status append_median(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                      bool quarantined) {
   (void)key, (void)bytes, (void)quarantined;
   strbuf_printf(context, "%g ", record->entries[0].times.median);
   return FARM_OK;
@@ -124,7 +141,8 @@ static void corrupt_values(const char *folder, uint64_t seed, int one_in) {
   MDB_cursor *cursor;
   MDB_val key, value;
   REQUIRE(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 16) == 0 && mdb_env_set_mapsize(env, 256 << 20) == 0);
-  REQUIRE(mdb_env_open(env, folder, 0, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 && mdb_dbi_open(txn, "records", 0, &dbi) == 0);
+  REQUIRE(mdb_env_open(env, folder, 0, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0 &&
+          mdb_dbi_open(txn, "records", 0, &dbi) == 0);
   REQUIRE(mdb_cursor_open(txn, dbi, &cursor) == 0);
   for (uint64_t i = 0; mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0; i++) {
     if (i % (uint64_t)one_in) continue;
@@ -144,7 +162,8 @@ TEST(cache_counts_corrupt_records_as_misses, "") {
   enum { RECORDS = 1000, ONE_IN = 10 };
   struct cache *cache = open_cache("a");
   char problem[32], folder[700];
-  for (int i = 0; i < RECORDS; i++) snprintf(problem, sizeof problem, "p%d", i), put(cache, problem, FARM_OK, 1 + i, 5, 100, CACHE_NEWEST);
+  for (int i = 0; i < RECORDS; i++)
+    snprintf(problem, sizeof problem, "p%d", i), put(cache, problem, FARM_OK, 1 + i, 5, 100, CACHE_NEWEST);
   REQUIRE_OK(cache_commit(cache));
   cache_close(&cache);
   snprintf(folder, sizeof folder, "%s/a/cache", test_folder());
@@ -155,8 +174,10 @@ TEST(cache_counts_corrupt_records_as_misses, "") {
     snprintf(problem, sizeof problem, "p%d", i);
     double median = median_of(cache, problem, CACHE_FRESH);
     CHECK(median == -1 || median == 1 + i);
-    if (median == -1) missed++;
-    else good++;
+    if (median == -1)
+      missed++;
+    else
+      good++;
   }
   CHECK(missed == RECORDS / ONE_IN && good == RECORDS - missed && cache_counters(cache)->corrupt == RECORDS / ONE_IN);
   struct cache_verified verified;
@@ -181,8 +202,10 @@ TEST(bundle_is_canonical_and_all_or_nothing, "") {
   char problem[32];
   uint64_t count;
   for (int i = 0; i < 200; i++) {
-    snprintf(problem, sizeof problem, "p%d", i), put(one, problem, i % 7 ? FARM_OK : FARM_TACTIC_CRASHED, 1 + i, 5, 100, CACHE_NEWEST);
-    snprintf(problem, sizeof problem, "p%d", 199 - i), put(two, problem, (199 - i) % 7 ? FARM_OK : FARM_TACTIC_CRASHED, 200 - i, 5, 100, CACHE_NEWEST);
+    snprintf(problem, sizeof problem, "p%d", i),
+        put(one, problem, i % 7 ? FARM_OK : FARM_TACTIC_CRASHED, 1 + i, 5, 100, CACHE_NEWEST);
+    snprintf(problem, sizeof problem, "p%d", 199 - i),
+        put(two, problem, (199 - i) % 7 ? FARM_OK : FARM_TACTIC_CRASHED, 200 - i, 5, 100, CACHE_NEWEST);
   }
   struct bytes_writer a = export_all(one, &count), b = export_all(two, &count);
   CHECK(count == 200 && a.length == b.length && memcmp(a.data, b.data, a.length) == 0); // order of arrival does not show
@@ -193,7 +216,8 @@ TEST(bundle_is_canonical_and_all_or_nothing, "") {
     CHECK(cache_import(three, a.data, a.length, CACHE_NEWEST, false, &imported) != FARM_OK);
     a.data[at] ^= 1;
   }
-  for (size_t length = 0; length < a.length; length += 97) CHECK(cache_import(three, a.data, length, CACHE_NEWEST, false, &imported) != FARM_OK);
+  for (size_t length = 0; length < a.length; length += 97)
+    CHECK(cache_import(three, a.data, length, CACHE_NEWEST, false, &imported) != FARM_OK);
   struct cache_stats stats;
   REQUIRE_OK(cache_stats(three, &stats));
   CHECK(stats.records == 0 && stats.counters.stored == 0);
@@ -203,7 +227,8 @@ TEST(bundle_is_canonical_and_all_or_nothing, "") {
   put(three, "p2", FARM_OK, 98, 5, 50, CACHE_NEWEST);  // older
   REQUIRE_OK(cache_import(three, a.data, a.length, CACHE_NEWEST, false, &imported));
   CHECK(imported.total == 200 && imported.added == 198 && imported.kept == 1 && imported.replaced == 1);
-  CHECK(median_of(three, "p1", CACHE_FRESH) == 99 && median_of(three, "p2", CACHE_FRESH) == 3 && median_of(three, "p7", CACHE_ANY_AGE) == -2);
+  CHECK(median_of(three, "p1", CACHE_FRESH) == 99 && median_of(three, "p2", CACHE_FRESH) == 3 &&
+        median_of(three, "p7", CACHE_ANY_AGE) == -2);
   bytes_writer_free(&a), bytes_writer_free(&b);
   cache_close(&one), cache_close(&two), cache_close(&three);
 }
@@ -230,7 +255,8 @@ TEST(cache_prunes_and_compacts, "") {
   struct cache *cache = open_cache("a");
   char problem[32];
   uint64_t now = clock_unix_s(), count, saved = 0;
-  for (int i = 0; i < 3000; i++) snprintf(problem, sizeof problem, "p%d", i), put(cache, problem, FARM_OK, 1, 5, i % 10 ? now - 100000 : now, CACHE_NEWEST);
+  for (int i = 0; i < 3000; i++)
+    snprintf(problem, sizeof problem, "p%d", i), put(cache, problem, FARM_OK, 1, 5, i % 10 ? now - 100000 : now, CACHE_NEWEST);
   struct cache_prune prune = {.older_than_s = 50000, .dry_run = true};
   REQUIRE_OK(cache_prune(cache, &prune, &count));
   CHECK(count == 2700 && median_of(cache, "p1", CACHE_FRESH) == 1);

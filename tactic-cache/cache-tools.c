@@ -31,7 +31,8 @@ static enum farm_status walk_value(void *context, struct store_bytes key, struct
     const char *text = record_key(&record, &arena);
     struct digest digest = digest_of_text(text ? text : "");
     bool own = key.length >= DIGEST_BYTES && memcmp(key.data, digest.bytes, DIGEST_BYTES) == 0;
-    if (text && own && (!walk->text || strstr(text, walk->text))) status = walk->fn(walk->context, &record, text, value, walk->quarantined);
+    if (text && own && (!walk->text || strstr(text, walk->text)))
+      status = walk->fn(walk->context, &record, text, value, walk->quarantined);
   }
   arena_free(&arena);
   return status;
@@ -54,7 +55,8 @@ struct pasts {
   size_t count, capacity;
 };
 
-static enum farm_status keep_past(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined) {
+static enum farm_status keep_past(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                  bool quarantined) {
   (void)key, (void)quarantined;
   struct pasts *pasts = context;
   TRY(array_reserve(&pasts->items, &pasts->capacity, pasts->count + 1));
@@ -76,7 +78,8 @@ enum farm_status cache_history(struct cache *cache, const char *key, cache_each_
     struct arena arena = {0};
     struct record record;
     if (status == FARM_OK) status = record_decode(pasts.items[i].data, pasts.items[i].length, &arena, &record);
-    if (status == FARM_OK) status = fn(context, &record, key, (struct store_bytes){pasts.items[i].data, pasts.items[i].length}, false);
+    if (status == FARM_OK)
+      status = fn(context, &record, key, (struct store_bytes){pasts.items[i].data, pasts.items[i].length}, false);
     arena_free(&arena);
     free(pasts.items[i].data);
   }
@@ -97,7 +100,8 @@ enum farm_status cache_stats(struct cache *cache, struct cache_stats *out_stats)
 /* ---- explaining: keys split into named fields, the problem last to first because it may hold '|' ---- */
 
 enum { FIELDS_MOST = 8, NEAREST = 3 };
-static const char *const screen_fields[] = {"kind", "key version", "problem", "variant", "source digest", "device class", "threads", "policy"};
+static const char *const screen_fields[] = {"kind",          "key version",  "problem", "variant",
+                                            "source digest", "device class", "threads", "policy"};
 static const char *const final_fields[] = {"kind", "key version", "problem", "device class", "threads", "policy"};
 
 struct fields {
@@ -151,9 +155,12 @@ struct explanation {
   bool exact;
 };
 
-static bool nearer(const struct near *a, const struct near *b) { return a->equal != b->equal ? a->equal > b->equal : a->shared > b->shared; }
+static bool nearer(const struct near *a, const struct near *b) {
+  return a->equal != b->equal ? a->equal > b->equal : a->shared > b->shared;
+}
 
-static enum farm_status consider(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined) {
+static enum farm_status consider(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                 bool quarantined) {
   (void)record, (void)bytes, (void)quarantined;
   struct explanation *why = context;
   struct fields fields;
@@ -236,8 +243,10 @@ static enum farm_status verify_value(void *context, struct store_bytes key, stru
   struct digest digest = digest_of_text(text ? text : "");
   bool own = text && key.length >= DIGEST_BYTES && memcmp(key.data, digest.bytes, DIGEST_BYTES) == 0;
   arena_free(&arena);
-  if (own) gather->verified.good++;
-  else if (status == FARM_MISMATCH) gather->verified.later++;
+  if (own)
+    gather->verified.good++;
+  else if (status == FARM_MISMATCH)
+    gather->verified.later++;
   else {
     gather->verified.corrupt++;
     return gather_key(gather, key);
@@ -279,7 +288,8 @@ static enum farm_status prune_value(void *context, struct store_bytes key, struc
 enum farm_status cache_prune(struct cache *cache, const struct cache_prune *what, uint64_t *out_count) {
   uint64_t count = 0;
   bool some = what->history || what->quarantine;
-  bool wanted[] = {[TABLE_RECORDS] = !some, [TABLE_QUARANTINE] = what->quarantine || !some, [TABLE_HISTORY] = what->history || !some};
+  bool wanted[] = {
+      [TABLE_RECORDS] = !some, [TABLE_QUARANTINE] = what->quarantine || !some, [TABLE_HISTORY] = what->history || !some};
   for (int table = TABLE_RECORDS; table <= TABLE_HISTORY; table++) {
     if (!wanted[table]) continue;
     struct gather gather = {.prune = what, .now = clock_unix_s()};

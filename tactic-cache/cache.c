@@ -17,14 +17,17 @@ static const struct {
 };
 enum { COUNTERS = sizeof counter_rows / sizeof *counter_rows, FORMAT = 1, QUARANTINE_S = 30 * 24 * 3600 };
 
-static uint64_t *counter(struct cache_counters *counters, int row) { return (uint64_t *)((uint8_t *)counters + counter_rows[row].offset); }
+static uint64_t *counter(struct cache_counters *counters, int row) {
+  return (uint64_t *)((uint8_t *)counters + counter_rows[row].offset);
+}
 static struct store_bytes text_bytes(const char *text) { return (struct store_bytes){text, strlen(text)}; }
 
 static enum farm_status check_format(struct cache *cache) {
   struct store_bytes value;
   enum farm_status status = store_get(cache->store, TABLE_META, text_bytes("format"), &value);
   if (status == FARM_OK) {
-    FAIL_IF(value.length != 1 || *(const uint8_t *)value.data != FORMAT, FARM_MISMATCH, "%s: a later tunefarm made this cache", cache->folder);
+    FAIL_IF(value.length != 1 || *(const uint8_t *)value.data != FORMAT, FARM_MISMATCH, "%s: a later tunefarm made this cache",
+            cache->folder);
     return FARM_OK;
   }
   if (status != FARM_NOT_FOUND) return status;
@@ -97,7 +100,9 @@ enum farm_status cache_commit(struct cache *cache) {
 }
 
 void cache_abandon(struct cache *cache) { store_abandon(cache->store); }
-struct cache_counters *cache_counters(struct cache *cache) { return &cache->counters; }
+struct cache_counters *cache_counters(struct cache *cache) {
+  return &cache->counters;
+}
 
 uint64_t cache_samples(const struct record *record) {
   uint64_t samples = 0;
@@ -106,8 +111,8 @@ uint64_t cache_samples(const struct record *record) {
 }
 
 /* What is stored under a key in one table, proven. FARM_NOT_FOUND: absent; FARM_INVALID: there but not believed. */
-static enum farm_status load(struct cache *cache, enum cache_table table, const char *key, struct arena *arena, struct record *out,
-                             struct store_bytes *out_bytes) {
+static enum farm_status load(struct cache *cache, enum cache_table table, const char *key, struct arena *arena,
+                             struct record *out, struct store_bytes *out_bytes) {
   struct digest digest = digest_of_text(key);
   struct store_bytes value;
   TRY(store_get(cache->store, table, bytes_of_digest(&digest), &value));
@@ -130,8 +135,8 @@ static bool is_over(const struct cache *cache, const struct record *record) {
   return now > record->unix_s && now - record->unix_s > cache->options.quarantine_s;
 }
 
-enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age age, struct arena *arena, struct record *out_record,
-                           struct store_bytes *out_bytes) {
+enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age age, struct arena *arena,
+                           struct record *out_record, struct store_bytes *out_bytes) {
   struct record record;
   struct store_bytes bytes;
   enum farm_status status = load(cache, TABLE_RECORDS, key, arena, &record, &bytes);
@@ -155,11 +160,12 @@ enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age 
 
 static bool is_poison(const struct record *record) {
   enum farm_status status = record->entries[0].status;
-  return record->kind == RECORD_SCREEN && (status == FARM_TACTIC_CRASHED || status == FARM_TACTIC_HUNG || status == FARM_TACTIC_OVERRAN);
+  return record->kind == RECORD_SCREEN &&
+         (status == FARM_TACTIC_CRASHED || status == FARM_TACTIC_HUNG || status == FARM_TACTIC_OVERRAN);
 }
 
-static bool replaces(const struct record *offered, struct store_bytes offered_bytes, const struct record *held, struct store_bytes held_bytes,
-                     enum cache_policy policy) {
+static bool replaces(const struct record *offered, struct store_bytes offered_bytes, const struct record *held,
+                     struct store_bytes held_bytes, enum cache_policy policy) {
   uint64_t offered_n = cache_samples(offered), held_n = cache_samples(held);
   if (policy == CACHE_MOST_SAMPLES && offered_n != held_n) return offered_n > held_n;
   if (offered->unix_s != held->unix_s) return offered->unix_s > held->unix_s;
@@ -202,14 +208,15 @@ static enum farm_status put_history(struct cache *cache, const struct digest *ke
   return store_remove(cache->store, TABLE_HISTORY, (struct store_bytes){oldest.key, HISTORY_KEY_BYTES});
 }
 
-static enum farm_status load_current(struct cache *cache, const char *key, struct arena *arena, struct record *out, struct store_bytes *out_bytes) {
+static enum farm_status load_current(struct cache *cache, const char *key, struct arena *arena, struct record *out,
+                                     struct store_bytes *out_bytes) {
   enum farm_status status = load(cache, TABLE_RECORDS, key, arena, out, out_bytes);
   if (status == FARM_NOT_FOUND) status = load(cache, TABLE_QUARANTINE, key, arena, out, out_bytes);
   return status == FARM_INVALID ? FARM_NOT_FOUND : status; // a corrupt one is overwritten
 }
 
-static enum farm_status put_record(struct cache *cache, const struct record *record, struct store_bytes bytes, enum cache_policy policy,
-                                   struct arena *arena, enum cache_change *out_change) {
+static enum farm_status put_record(struct cache *cache, const struct record *record, struct store_bytes bytes,
+                                   enum cache_policy policy, struct arena *arena, enum cache_change *out_change) {
   const char *key = record_key(record, arena);
   FAIL_IF(!key, FARM_NO_MEMORY, "out of memory for a key");
   struct digest digest = digest_of_text(key);
@@ -235,7 +242,8 @@ static enum farm_status put_record(struct cache *cache, const struct record *rec
   return FARM_OK;
 }
 
-enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy, enum cache_change *out_change) {
+enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy,
+                           enum cache_change *out_change) {
   struct arena arena = {0};
   struct record record;
   enum cache_change change = CACHE_SAME;

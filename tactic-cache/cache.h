@@ -1,5 +1,5 @@
-/* The tactic cache: records by key, in LMDB. What is stored is what record_encode writes, so every value proves itself; one that does
- * not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else asks over the wire.
+/* The tactic cache: records by key, in LMDB. What is stored is what record_encode writes, so every value proves itself; one that
+ * does not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else asks over the wire.
  *
  *   records     key digest → envelope         what is believed now
  *   quarantine  key digest → envelope         screens of variants that crashed, hung or wrote wildly; they count for a time
@@ -15,8 +15,7 @@
 #include "../problem/record.h"
 #include "store.h"
 
-#define CACHE_COUNTER_LIST(X)                                                                                \
-  X(hits) X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned)
+#define CACHE_COUNTER_LIST(X) X(hits) X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned)
 
 struct cache_counters {
 #define X(name) uint64_t name;
@@ -37,16 +36,18 @@ void cache_abandon(struct cache *cache);
 
 enum cache_age { CACHE_FRESH, CACHE_ANY_AGE }; // FRESH: a quarantine that is over is a miss
 /* FARM_OK, or FARM_NOT_FOUND: absent, corrupt (counted) or over. `out_bytes` (may be NULL): the envelope, in `arena`. */
-enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age age, struct arena *arena, struct record *out_record,
-                           struct store_bytes *out_bytes);
+enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age age, struct arena *arena,
+                           struct record *out_record, struct store_bytes *out_bytes);
 
 enum cache_policy { CACHE_NEWEST, CACHE_MOST_SAMPLES };
 enum cache_change { CACHE_ADDED, CACHE_SAME, CACHE_REPLACED, CACHE_KEPT }; // KEPT: what was there stays current
 /* Into the batch. FARM_INVALID: not a record. The one that loses goes to the history; nothing is averaged. */
-enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy, enum cache_change *out_change);
+enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy,
+                           enum cache_change *out_change);
 
 /* Records whose key contains `text` (NULL: all), in the order of their key digests; corrupt ones are skipped. */
-typedef enum farm_status (*cache_each_fn)(void *context, const struct record *record, const char *key, struct store_bytes bytes, bool quarantined);
+typedef enum farm_status (*cache_each_fn)(void *context, const struct record *record, const char *key, struct store_bytes bytes,
+                                          bool quarantined);
 enum farm_status cache_each(struct cache *cache, const char *text, cache_each_fn fn, void *context);
 /* Former records of a key, oldest first. */
 enum farm_status cache_history(struct cache *cache, const char *key, cache_each_fn fn, void *context);

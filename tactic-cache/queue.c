@@ -69,14 +69,17 @@ void queue_close(struct queue **queue) {
   *queue = NULL;
 }
 
-enum farm_status queue_put(struct queue *queue, enum queue_table table, uint64_t sequence, uint32_t part, const void *data, size_t length) {
+enum farm_status queue_put(struct queue *queue, enum queue_table table, uint64_t sequence, uint32_t part, const void *data,
+                           size_t length) {
   struct bytes_writer value = {0};
   struct digest digest = digest_of(data, length);
   struct queue_key key = key_of(sequence, part);
   bytes_put(&value, digest.bytes, DIGEST_BYTES);
   bytes_put(&value, data, length);
   enum farm_status status = value.failed ? status_set(FARM_NO_MEMORY, "out of memory for the queue") : FARM_OK;
-  if (status == FARM_OK) status = store_put(queue->store, table, (struct store_bytes){key.bytes, KEY_BYTES}, (struct store_bytes){value.data, value.length});
+  if (status == FARM_OK)
+    status = store_put(queue->store, table, (struct store_bytes){key.bytes, KEY_BYTES},
+                       (struct store_bytes){value.data, value.length});
   bytes_writer_free(&value);
   return status;
 }

@@ -28,9 +28,10 @@ static const struct {
   uint64_t magic;
   const char *name;
 } network_filesystems[] = {
-    {0x6969, "NFS"},        {0xff534d42, "CIFS"},     {0xfe534d42, "SMB2"}, {0x517b, "SMB"},      {0x0bd00bd0, "Lustre"}, {0x00c36400, "CephFS"},
-    {0x5346414f, "AFS"},    {0x01021997, "9P"},       {0x47504653, "GPFS"}, {0x19830326, "BeeGFS"}, {0x7461636f, "OCFS2"}, {0x01161970, "GFS2"},
-    {0x73757245, "Coda"},   {0x786f4256, "VBoxSF"},   {0xaad7aaea, "PanFS"}, {0x013111a8, "IBRIX"},
+    {0x6969, "NFS"},        {0xff534d42, "CIFS"},   {0xfe534d42, "SMB2"},  {0x517b, "SMB"},
+    {0x0bd00bd0, "Lustre"}, {0x00c36400, "CephFS"}, {0x5346414f, "AFS"},   {0x01021997, "9P"},
+    {0x47504653, "GPFS"},   {0x19830326, "BeeGFS"}, {0x7461636f, "OCFS2"}, {0x01161970, "GFS2"},
+    {0x73757245, "Coda"},   {0x786f4256, "VBoxSF"}, {0xaad7aaea, "PanFS"}, {0x013111a8, "IBRIX"},
 };
 
 const char *store_network_filesystem(uint64_t magic) {
@@ -41,9 +42,9 @@ const char *store_network_filesystem(uint64_t magic) {
 
 static enum farm_status failed(const struct store *store, const char *what, int code) {
   enum farm_status status = code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT ? FARM_NO_SPACE
-                            : code == ENOMEM                                          ? FARM_NO_MEMORY
-                            : code == MDB_NOTFOUND                                    ? FARM_NOT_FOUND
-                                                                                      : FARM_IO;
+                            : code == ENOMEM                                         ? FARM_NO_MEMORY
+                            : code == MDB_NOTFOUND                                   ? FARM_NOT_FOUND
+                                                                                     : FARM_IO;
   return status_set(status, "%s: %s: %s", store->folder, what, mdb_strerror(code));
 }
 
@@ -51,7 +52,8 @@ static enum farm_status refuse_network(const char *folder) {
   struct statfs info;
   FAIL_IF(statfs(folder, &info) != 0, FARM_IO, "%s: %s", folder, strerror(errno));
   const char *name = store_network_filesystem((uint64_t)(unsigned long)info.f_type & 0xffffffffu);
-  FAIL_IF(name, FARM_USAGE, "%s is on %s: a tactic cache needs a local file system (use --cache DIR, or --farm to share one over the network)",
+  FAIL_IF(name, FARM_USAGE,
+          "%s is on %s: a tactic cache needs a local file system (use --cache DIR, or --farm to share one over the network)",
           folder, name);
   return FARM_OK;
 }
@@ -60,14 +62,18 @@ static enum farm_status open_tables(struct store *store, const struct store_opti
   MDB_txn *txn = NULL;
   int code = mdb_txn_begin(store->env, NULL, 0, &txn);
   if (code) return failed(store, "begin", code);
-  for (int i = 0; i < options->table_count && !code; i++) code = mdb_dbi_open(txn, options->tables[i], MDB_CREATE, &store->tables[i]);
-  if (code) mdb_txn_abort(txn);
-  else code = mdb_txn_commit(txn);
+  for (int i = 0; i < options->table_count && !code; i++)
+    code = mdb_dbi_open(txn, options->tables[i], MDB_CREATE, &store->tables[i]);
+  if (code)
+    mdb_txn_abort(txn);
+  else
+    code = mdb_txn_commit(txn);
   return code ? failed(store, "open tables", code) : FARM_OK;
 }
 
 enum farm_status store_open(const char *folder, const struct store_options *options, struct store **out_store) {
-  FAIL_IF(options->table_count > TABLES_MOST || strlen(folder) >= PATH_MAX, FARM_USAGE, "%s: too many tables or too long a path", folder);
+  FAIL_IF(options->table_count > TABLES_MOST || strlen(folder) >= PATH_MAX, FARM_USAGE, "%s: too many tables or too long a path",
+          folder);
   TRY(file_make_folders(folder));
   TRY(refuse_network(folder));
   struct store *store = calloc(1, sizeof *store);

@@ -1,7 +1,8 @@
 /* One LMDB environment with a write batch, and the only code that talks to LMDB.
  *
- * Writes open a batch that later reads see; `store_commit` makes it durable (one sync for all of it). The map starts small and grows
- * between batches, keeping room for at least `headroom_bytes` of changes. One process, one thread; never opened twice. Network file
+ * Writes open a batch that later reads see; `store_commit` makes it durable (one sync for all of it). The map starts small and
+ * grows between batches, keeping room for at least `headroom_bytes` of changes. One process, one thread; never opened twice.
+ * Network file
  * systems are refused: LMDB's locks and maps do not hold there.
  */
 #ifndef TACTIC_CACHE_STORE_H
@@ -25,15 +26,17 @@ struct store_bytes {
   size_t length;
 };
 
-enum farm_status store_open(const char *folder, const struct store_options *options, struct store **out_store); // makes the folder
-void store_close(struct store **store); // drops an open batch
+enum farm_status store_open(const char *folder, const struct store_options *options,
+                            struct store **out_store); // makes the folder
+void store_close(struct store **store);                // drops an open batch
 /* Value in place, valid until the next call on the store. FARM_NOT_FOUND. */
 enum farm_status store_get(struct store *store, int table, struct store_bytes key, struct store_bytes *out_value);
-enum farm_status store_put(struct store *store, int table, struct store_bytes key, struct store_bytes value); // key 1 to 511 bytes
+enum farm_status store_put(struct store *store, int table, struct store_bytes key,
+                           struct store_bytes value);                                  // key 1 to 511 bytes
 enum farm_status store_remove(struct store *store, int table, struct store_bytes key); // FARM_OK also when absent
 enum farm_status store_clear(struct store *store, int table);
-/* Calls fn for every pair from the first key >= from on, in order, until it returns other than FARM_OK (FARM_CANCELLED: a quiet end).
- * fn must not write. */
+/* Calls fn for every pair from the first key >= from on, in order, until it returns other than FARM_OK (FARM_CANCELLED: a quiet
+ * end). fn must not write. */
 typedef enum farm_status (*store_visit_fn)(void *context, struct store_bytes key, struct store_bytes value);
 enum farm_status store_visit(struct store *store, int table, struct store_bytes from, store_visit_fn fn, void *context);
 enum farm_status store_commit(struct store *store); // FARM_OK at once when nothing was written

@@ -17,8 +17,15 @@ static uint32_t client_actor(const struct world *world, uint32_t index) { return
 
 static void say_hello(struct world *world, struct sim_worker *worker) {
   struct wire_message hello = {.type = WIRE_HELLO};
-  hello.hello = (struct wire_hello){.protocol_low = 1, .protocol_high = 1, .role = WIRE_ROLE_WORKER, .host = worker->name, .device_class = worker->device_class, .device = "d",
-                                    .threads = 4, .running = &worker->job, .running_count = worker->busy};
+  hello.hello = (struct wire_hello){.protocol_low = 1,
+                                    .protocol_high = 1,
+                                    .role = WIRE_ROLE_WORKER,
+                                    .host = worker->name,
+                                    .device_class = worker->device_class,
+                                    .device = "d",
+                                    .threads = 4,
+                                    .running = &worker->job,
+                                    .running_count = worker->busy};
   world_post(world, worker->connection, true, &hello);
 }
 
@@ -76,14 +83,27 @@ static double median_of(const char *variant) { return 1000 + (double)(digest_of_
 
 static struct record_entry entry_of(const struct wire_variant *variant) {
   double t = median_of(variant->text);
-  return (struct record_entry){.variant = variant->text, .source_digest = variant->source, .message = "", .rank = RECORD_RANK_NONE,
+  return (struct record_entry){.variant = variant->text,
+                               .source_digest = variant->source,
+                               .message = "",
+                               .rank = RECORD_RANK_NONE,
                                .times = {9, t, t, t, t, t, t, t, t}};
 }
 
-static struct record record_of(const struct world *world, const struct sim_worker *worker, enum record_kind kind, struct record_entry *entries, uint32_t count) {
-  return (struct record){.kind = kind, .problem = worker->job.problem, .device_class = worker->device_class, .policy = worker->job.policy,
-                         .threads = worker->job.threads, .device = worker->name, .build = "sim", .clocks = "", .unix_s = 1700000000 + world->now / 1000000000,
-                         .device_s = 0.1, .entry_count = count, .entries = entries};
+static struct record record_of(const struct world *world, const struct sim_worker *worker, enum record_kind kind,
+                               struct record_entry *entries, uint32_t count) {
+  return (struct record){.kind = kind,
+                         .problem = worker->job.problem,
+                         .device_class = worker->device_class,
+                         .policy = worker->job.policy,
+                         .threads = worker->job.threads,
+                         .device = worker->name,
+                         .build = "sim",
+                         .clocks = "",
+                         .unix_s = 1700000000 + world->now / 1000000000,
+                         .device_s = 0.1,
+                         .entry_count = count,
+                         .entries = entries};
 }
 
 static void report(struct world *world, struct sim_worker *worker, const struct record *record, bool finished) {
@@ -93,8 +113,12 @@ static void report(struct world *world, struct sim_worker *worker, const struct 
   encoded.bytes = (struct wire_blob){bytes.data, (uint32_t)bytes.length};
   struct wire_message message = {.type = finished ? WIRE_FINISHED : WIRE_PARTIAL};
   worker->sequence++;
-  if (finished) message.finished = (struct wire_finished){.lease = worker->job.lease, .sequence = worker->sequence, .records = &encoded, .records_count = record != NULL};
-  else message.partial = (struct wire_partial){.lease = worker->job.lease, .sequence = worker->sequence, .records = &encoded, .records_count = 1};
+  if (finished)
+    message.finished = (struct wire_finished){
+        .lease = worker->job.lease, .sequence = worker->sequence, .records = &encoded, .records_count = record != NULL};
+  else
+    message.partial =
+        (struct wire_partial){.lease = worker->job.lease, .sequence = worker->sequence, .records = &encoded, .records_count = 1};
   send_result(world, worker, &message);
   bytes_writer_free(&bytes);
 }
@@ -112,13 +136,16 @@ static bool is_poison(const struct world *world, const char *variant) {
 
 static void count_measured(struct world *world, const struct sim_worker *worker, const struct wire_variant *variant) {
   struct arena arena = {0};
-  const char *key = record_screen_key(worker->job.problem, variant->text, variant->source, worker->device_class, worker->job.threads, worker->job.policy, &arena);
+  const char *key = record_screen_key(worker->job.problem, variant->text, variant->source, worker->device_class,
+                                      worker->job.threads, worker->job.policy, &arena);
   if (key) map_set(&world->measured, key, (char *)map_get(&world->measured, key) + 1);
   arena_free(&arena);
   world->report.measured++;
 }
 
-static int by_variant(const void *a, const void *b) { return strcmp(((const struct record_entry *)a)->variant, ((const struct record_entry *)b)->variant); }
+static int by_variant(const void *a, const void *b) {
+  return strcmp(((const struct record_entry *)a)->variant, ((const struct record_entry *)b)->variant);
+}
 
 static void work_final(struct world *world, struct sim_worker *worker) {
   struct record_entry entries[64];
@@ -145,7 +172,8 @@ static void work(struct world *world, uint32_t index) {
   count_measured(world, worker, variant);
   bool last = worker->at == worker->job.variants_count;
   report(world, worker, &record, last && world_random(world) < 0.5);
-  if (!last) return world_timer(world, worker_actor(index), TIMER_WORK + (uint32_t)worker->life, 0.02 + world_random(world) * 0.2);
+  if (!last)
+    return world_timer(world, worker_actor(index), TIMER_WORK + (uint32_t)worker->life, 0.02 + world_random(world) * 0.2);
   if (worker->job.lease.counter) report(world, worker, NULL, true);
   end_job(world, worker);
 }
@@ -153,7 +181,8 @@ static void work(struct world *world, uint32_t index) {
 static void take_job(struct world *world, uint32_t index, const struct wire_job *job) {
   struct sim_worker *worker = &world->workers[index];
   if (worker->busy) { // two greetings can give out one credit twice
-    struct wire_message message = {.type = WIRE_RETURN, .returned = {.lease = job->lease, .sequence = ++worker->sequence, .reason = "no credit was given"}};
+    struct wire_message message = {
+        .type = WIRE_RETURN, .returned = {.lease = job->lease, .sequence = ++worker->sequence, .reason = "no credit was given"}};
     return send_result(world, worker, &message);
   }
   arena_free(&worker->arena);
@@ -174,10 +203,14 @@ static void forget_stored(struct sim_worker *worker, uint64_t sequence) {
 void worker_message(struct world *world, uint32_t index, const struct wire_message *message) {
   struct sim_worker *worker = &world->workers[index];
   worker->heard_ns = world->now;
-  if (message->type == WIRE_REFUSE) say_hello(world, worker), worker->up = false;
-  else if (message->type == WIRE_STORED) forget_stored(worker, message->stored.sequence);
-  else if (message->type == WIRE_JOB) take_job(world, index, &message->job);
-  else if (message->type == WIRE_STOP && worker->busy && worker->job.lease.counter == message->stop.lease.counter && worker->job.lease.epoch == message->stop.lease.epoch) {
+  if (message->type == WIRE_REFUSE)
+    say_hello(world, worker), worker->up = false;
+  else if (message->type == WIRE_STORED)
+    forget_stored(worker, message->stored.sequence);
+  else if (message->type == WIRE_JOB)
+    take_job(world, index, &message->job);
+  else if (message->type == WIRE_STOP && worker->busy && worker->job.lease.counter == message->stop.lease.counter &&
+           worker->job.lease.epoch == message->stop.lease.epoch) {
     worker->life++; // the measuring child is killed
     end_job(world, worker);
   } else if (message->type == WIRE_WELCOME) {
@@ -199,8 +232,10 @@ void worker_timer(struct world *world, uint32_t index, uint32_t timer) {
   }
   world_timer(world, worker_actor(index), TIMER_BEAT, 1);
   if (lost(world, worker->connection, worker->heard_ns)) world_break(world, worker->connection);
-  if (!worker->connection && world->now >= worker->connect_at_ns) connect_worker(world, index);
-  else if (worker->up) world_post(world, worker->connection, true, &(struct wire_message){.type = WIRE_HEARTBEAT});
+  if (!worker->connection && world->now >= worker->connect_at_ns)
+    connect_worker(world, index);
+  else if (worker->up)
+    world_post(world, worker->connection, true, &(struct wire_message){.type = WIRE_HEARTBEAT});
 }
 
 /* ---- clients ---- */
@@ -225,8 +260,14 @@ static void make_items(struct world *world, uint32_t index) {
       variants[v].text = arena_printf(&world->arena, v ? "t_%s_%u" : "default_%s_%u", problem, v);
       variants[v].source = arena_string(&world->arena, source, 64);
     }
-    client->items[i] = (struct wire_item){.problem = problem, .device_class = arena_printf(&world->arena, "class%u", i / 2 % o->classes), .threads = 1,
-                                          .default_index = 0, .estimated_ns = 1000.0 * (i + 1), .weight = 1, .variants = variants, .variants_count = o->variants};
+    client->items[i] = (struct wire_item){.problem = problem,
+                                          .device_class = arena_printf(&world->arena, "class%u", i / 2 % o->classes),
+                                          .threads = 1,
+                                          .default_index = 0,
+                                          .estimated_ns = 1000.0 * (i + 1),
+                                          .weight = 1,
+                                          .variants = variants,
+                                          .variants_count = o->variants};
     if (!shared || index == 0) world->report.unique_variants += o->variants;
   }
 }
@@ -238,23 +279,33 @@ void client_begin(struct world *world, uint32_t index) {
 }
 
 static void client_hello(struct world *world, struct sim_client *client) {
-  world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_HELLO, .hello = {.protocol_low = 1, .protocol_high = 1, .role = WIRE_ROLE_CLIENT}});
+  world_post(
+      world, client->connection, true,
+      &(struct wire_message){.type = WIRE_HELLO, .hello = {.protocol_low = 1, .protocol_high = 1, .role = WIRE_ROLE_CLIENT}});
 }
 
 static void submit(struct world *world, struct sim_client *client) {
   for (uint32_t at = 0; at < client->item_count; at += CHUNK) {
     uint32_t count = client->item_count - at < CHUNK ? client->item_count - at : CHUNK;
-    world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_SUBMIT,
-                                                                       .submit = {.build = client->id, .label = "sim", .policy = "cold/1", .item_total = client->item_count,
-                                                                                  .first = at, .items = client->items + at, .items_count = count}});
+    world_post(world, client->connection, true,
+               &(struct wire_message){.type = WIRE_SUBMIT,
+                                      .submit = {.build = client->id,
+                                                 .label = "sim",
+                                                 .policy = "cold/1",
+                                                 .item_total = client->item_count,
+                                                 .first = at,
+                                                 .items = client->items + at,
+                                                 .items_count = count}});
   }
 }
 
 static void take_result(struct world *world, struct sim_client *client, const struct wire_result *result) {
   struct arena arena = {0};
   struct record record;
-  bool right = result->item < client->item_count && result->status == FARM_OK && record_decode(result->record.data, result->record.length, &arena, &record) == FARM_OK &&
-               strcmp(record.problem, client->items[result->item].problem) == 0 && record.entry_count >= client->items[result->item].variants_count && record_winner(&record) >= 0;
+  bool right = result->item < client->item_count && result->status == FARM_OK &&
+               record_decode(result->record.data, result->record.length, &arena, &record) == FARM_OK &&
+               strcmp(record.problem, client->items[result->item].problem) == 0 &&
+               record.entry_count >= client->items[result->item].variants_count && record_winner(&record) >= 0;
   arena_free(&arena);
   if (!right) {
     world->report.wrong_results++;
@@ -268,8 +319,10 @@ static void take_result(struct world *world, struct sim_client *client, const st
 static void take_done(struct world *world, struct sim_client *client, const struct wire_done *done) {
   if (!client->done) {
     client->done = true;
-    if (done->status == FARM_OK && client->have_count == client->item_count) world->report.done_ok++;
-    else world->report.done_failed++;
+    if (done->status == FARM_OK && client->have_count == client->item_count)
+      world->report.done_ok++;
+    else
+      world->report.done_failed++;
   }
   world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_CLOSE, .close = {client->id}});
 }
@@ -278,23 +331,33 @@ void client_message(struct world *world, uint32_t index, const struct wire_messa
   struct sim_client *client = &world->clients[index];
   client->heard_ns = world->now;
   switch (message->type) {
-  case WIRE_REFUSE: client->up = false, client_hello(world, client); break;
+  case WIRE_REFUSE:
+    client->up = false, client_hello(world, client);
+    break;
   case WIRE_WELCOME:
     client->up = true;
-    if (client->done) world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_CLOSE, .close = {client->id}});
+    if (client->done)
+      world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_CLOSE, .close = {client->id}});
     else if (client->accepted)
-      world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_ATTACH, .attach = {client->id, {client->have, client->item_count / 8 + 1}}});
-    else submit(world, client);
+      world_post(world, client->connection, true,
+                 &(struct wire_message){.type = WIRE_ATTACH, .attach = {client->id, {client->have, client->item_count / 8 + 1}}});
+    else
+      submit(world, client);
     break;
   case WIRE_FAULT:
     if (!client->done) submit(world, client);
     break;
-  case WIRE_ACCEPTED: client->accepted = true; break;
+  case WIRE_ACCEPTED:
+    client->accepted = true;
+    break;
   case WIRE_RESULT:
     for (uint32_t i = 0; i < message->results.results_count; i++) take_result(world, client, &message->results.results[i]);
     break;
-  case WIRE_DONE: take_done(world, client, &message->done); break;
-  default: break;
+  case WIRE_DONE:
+    take_done(world, client, &message->done);
+    break;
+  default:
+    break;
   }
 }
 
@@ -307,5 +370,6 @@ void client_timer(struct world *world, uint32_t index, uint32_t timer) {
     client->connection = world_connect(world, client_actor(world, index));
     client->heard_ns = world->now;
     client_hello(world, client);
-  } else if (client->up) world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_HEARTBEAT});
+  } else if (client->up)
+    world_post(world, client->connection, true, &(struct wire_message){.type = WIRE_HEARTBEAT});
 }

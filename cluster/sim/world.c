@@ -44,13 +44,16 @@ void durable_free(struct durable *durable) {
 
 /* ---- time and wires ---- */
 
-static bool before(const struct parcel *a, const struct parcel *b) { return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order; }
+static bool before(const struct parcel *a, const struct parcel *b) {
+  return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
 
 static void heap_add(struct world *world, struct parcel parcel) {
   if (array_reserve(&world->parcels, &world->parcel_capacity, world->parcel_count + 1) != FARM_OK) return free(parcel.data);
   parcel.order = ++world->order;
   size_t at = world->parcel_count++;
-  for (; at > 0 && before(&parcel, &world->parcels[(at - 1) / 2]); at = (at - 1) / 2) world->parcels[at] = world->parcels[(at - 1) / 2];
+  for (; at > 0 && before(&parcel, &world->parcels[(at - 1) / 2]); at = (at - 1) / 2)
+    world->parcels[at] = world->parcels[(at - 1) / 2];
   world->parcels[at] = parcel;
 }
 
@@ -113,7 +116,8 @@ uint64_t world_connect(struct world *world, uint32_t actor) {
 
 /* ---- the coordinator ---- */
 
-static enum farm_status find_record(void *context, const char *key, bool any_age, struct arena *arena, struct record *out, struct wire_blob *out_bytes) {
+static enum farm_status find_record(void *context, const char *key, bool any_age, struct arena *arena, struct record *out,
+                                    struct wire_blob *out_bytes) {
   (void)any_age;
   struct world *world = context;
   const uint8_t *data;
@@ -139,14 +143,26 @@ static void put_record(struct world *world, const struct core_action *action) {
 
 static void carry_out(struct world *world, const struct core_action *action) {
   char key[64];
-  snprintf(key, sizeof key, action->kind == CORE_PUT_BUILD ? "%012llu/%06u" : "%012llu", (unsigned long long)action->sequence, action->part);
+  snprintf(key, sizeof key, action->kind == CORE_PUT_BUILD ? "%012llu/%06u" : "%012llu", (unsigned long long)action->sequence,
+           action->part);
   switch (action->kind) {
-  case CORE_SEND: post_bytes(world, action->peer, false, action->data, action->length); break;
-  case CORE_PUT_RECORD: put_record(world, action); break;
-  case CORE_PUT_BUILD: durable_put(&world->queue_builds, key, action->data, action->length); break;
-  case CORE_PUT_JOB: durable_put(&world->queue_jobs, key, action->data, action->length); break;
-  case CORE_DROP_JOB: durable_remove(&world->queue_jobs, key); break;
-  case CORE_DROP_PEER: break;
+  case CORE_SEND:
+    post_bytes(world, action->peer, false, action->data, action->length);
+    break;
+  case CORE_PUT_RECORD:
+    put_record(world, action);
+    break;
+  case CORE_PUT_BUILD:
+    durable_put(&world->queue_builds, key, action->data, action->length);
+    break;
+  case CORE_PUT_JOB:
+    durable_put(&world->queue_jobs, key, action->data, action->length);
+    break;
+  case CORE_DROP_JOB:
+    durable_remove(&world->queue_jobs, key);
+    break;
+  case CORE_DROP_PEER:
+    break;
   case CORE_DROP_BUILD:
     for (struct map_entry *e = map_next(&world->queue_builds.entries, NULL), *after; e; e = after) {
       after = map_next(&world->queue_builds.entries, e);
@@ -162,7 +178,8 @@ static void core_begin(struct world *world) {
   if (core_create(&options, &port, &world->core) != FARM_OK) return;
   for (struct map_entry *e = map_next(&world->queue_builds.entries, NULL); e; e = map_next(&world->queue_builds.entries, e)) {
     const struct blob *blob = e->value;
-    core_restore_build(world->core, strtoull(e->key, NULL, 10), (uint32_t)strtoul(e->key + 13, NULL, 10), blob->data, blob->length);
+    core_restore_build(world->core, strtoull(e->key, NULL, 10), (uint32_t)strtoul(e->key + 13, NULL, 10), blob->data,
+                       blob->length);
   }
   for (struct map_entry *e = map_next(&world->queue_jobs.entries, NULL); e; e = map_next(&world->queue_jobs.entries, e)) {
     const struct blob *blob = e->value;
@@ -200,8 +217,10 @@ static void deliver(struct world *world, const struct parcel *parcel) {
     if (parcel->to_core && world->core) {
       core_receive(world->core, world->now, parcel->connection, &message);
       settle(world);
-    } else if (!parcel->to_core && actor <= world->options.workers) worker_message(world, actor - 1, &message);
-    else if (!parcel->to_core) client_message(world, actor - 1 - world->options.workers, &message);
+    } else if (!parcel->to_core && actor <= world->options.workers)
+      worker_message(world, actor - 1, &message);
+    else if (!parcel->to_core)
+      client_message(world, actor - 1 - world->options.workers, &message);
   }
   arena_free(&arena);
 }
@@ -241,7 +260,8 @@ static void core_timer(struct world *world, uint32_t timer) {
   } else if (timer == TIMER_BACK) {
     core_begin(world);
     if (world->core) settle(world);
-  } else fault(world);
+  } else
+    fault(world);
 }
 
 /* ---- a run ---- */
@@ -255,10 +275,14 @@ static bool all_done(const struct world *world) {
 static void step(struct world *world) {
   struct parcel parcel = heap_take(world);
   world->now = parcel.at_ns;
-  if (parcel.data) deliver(world, &parcel);
-  else if (parcel.actor == CORE) core_timer(world, parcel.timer);
-  else if (parcel.actor <= world->options.workers) worker_timer(world, parcel.actor - 1, parcel.timer);
-  else client_timer(world, parcel.actor - 1 - world->options.workers, parcel.timer);
+  if (parcel.data)
+    deliver(world, &parcel);
+  else if (parcel.actor == CORE)
+    core_timer(world, parcel.timer);
+  else if (parcel.actor <= world->options.workers)
+    worker_timer(world, parcel.actor - 1, parcel.timer);
+  else
+    client_timer(world, parcel.actor - 1 - world->options.workers, parcel.timer);
   free(parcel.data);
 }
 
@@ -272,8 +296,10 @@ static void finish_report(struct world *world) {
   world->options.faults_until_s = 1e-9; // peace
   for (int i = 0; i < 100 && !world->core; i++) run_until(world, (double)world->now * 1e-9 + 0.1, NULL);
   run_until(world, (double)world->now * 1e-9 + 10, NULL); // CLOSE arrives
-  for (uint32_t i = 0; i < world->options.workers; i++) world->workers[i].connection = 0, world->workers[i].life++, world->workers[i].connect_at_ns = UINT64_MAX;
-  for (uint32_t i = 0; i < world->options.builds; i++) world->clients[i].connection = 0, world->clients[i].connect_at_ns = UINT64_MAX;
+  for (uint32_t i = 0; i < world->options.workers; i++)
+    world->workers[i].connection = 0, world->workers[i].life++, world->workers[i].connect_at_ns = UINT64_MAX;
+  for (uint32_t i = 0; i < world->options.builds; i++)
+    world->clients[i].connection = 0, world->clients[i].connect_at_ns = UINT64_MAX;
   run_until(world, (double)world->now * 1e-9 + 10, NULL); // silence is noticed
   if (world->core) {
     world->report.left = core_load(world->core);

@@ -11,7 +11,7 @@ struct parcel { // something that happens at a time
   uint64_t at_ns, order;
   uint64_t connection; // it dies with it; 0: with nothing
   bool to_core;
-  uint8_t *data;       // a frame; NULL: a timer of `actor`
+  uint8_t *data; // a frame; NULL: a timer of `actor`
   size_t length;
   uint32_t actor, timer;
 };
@@ -27,8 +27,8 @@ struct sim_worker {
   struct arena arena;
   struct wire_job job;
   bool busy;
-  uint32_t at;          // next variant of a screen
-  uint64_t life;        // grows with every death: timers of a former life are void
+  uint32_t at;             // next variant of a screen
+  uint64_t life;           // grows with every death: timers of a former life are void
   struct durable unstored; // sequence → frame
   uint64_t sequence;
 };
@@ -56,7 +56,7 @@ struct world {
   struct durable records, queue_builds, queue_jobs;
   struct sim_worker *workers;
   struct sim_client *clients;
-  struct map measured; // screen keys → count
+  struct map measured;   // screen keys → count
   uint64_t core_back_ns; // while it is dead
 };
 

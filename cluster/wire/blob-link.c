@@ -49,22 +49,25 @@ static enum farm_status take_chunk(struct download *down, const struct wire_blob
     down->total = chunk->total, down->total_known = true;
   }
   if (chunk->offset != down->received) return FARM_OK; // asked twice, or one before it was lost
-  FAIL_IF(chunk->total != down->total || chunk->data.length > down->total - down->received, FARM_INVALID, "blob changed its length");
+  FAIL_IF(chunk->total != down->total || chunk->data.length > down->total - down->received, FARM_INVALID,
+          "blob changed its length");
   memcpy(down->data + down->received, chunk->data.data, chunk->data.length);
   down->received += chunk->data.length;
   return FARM_OK;
 }
 
-static enum farm_status download(struct link *link, const struct digest *digest, size_t most_bytes, uint64_t end, struct frames *others,
-                                 struct download *down) {
+static enum farm_status download(struct link *link, const struct digest *digest, size_t most_bytes, uint64_t end,
+                                 struct frames *others, struct download *down) {
   while (!down->total_known || down->received < down->total) {
     FAIL_IF(clock_now_ns() >= end, FARM_TIMED_OUT, "blob did not arrive in time");
     struct arena arena = {0};
     struct wire_message message;
     ask(link, digest, down);
     enum farm_status status = wait_for(link, WIRE_BLOB_CHUNK, digest, others, &arena, &message);
-    if (status == FARM_OK) status = take_chunk(down, &message.blob_chunk, most_bytes);
-    else if (status == FARM_AGAIN) down->asked = down->received, status = FARM_OK; // ask anew
+    if (status == FARM_OK)
+      status = take_chunk(down, &message.blob_chunk, most_bytes);
+    else if (status == FARM_AGAIN)
+      down->asked = down->received, status = FARM_OK; // ask anew
     arena_free(&arena);
     TRY(status);
   }
@@ -73,8 +76,8 @@ static enum farm_status download(struct link *link, const struct digest *digest,
   return FARM_OK;
 }
 
-enum farm_status blob_link_get(struct link *link, const struct digest *digest, size_t most_bytes, int timeout_ms, struct frames *others,
-                               uint8_t **out_data, size_t *out_length) {
+enum farm_status blob_link_get(struct link *link, const struct digest *digest, size_t most_bytes, int timeout_ms,
+                               struct frames *others, uint8_t **out_data, size_t *out_length) {
   struct download down = {0};
   enum farm_status status = download(link, digest, most_bytes, clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, others, &down);
   if (status != FARM_OK) {
@@ -87,12 +90,14 @@ enum farm_status blob_link_get(struct link *link, const struct digest *digest, s
 }
 
 /* Sends from `*sent` until the window behind `received` is full. An empty blob is one empty chunk. */
-static void push(struct link *link, const struct digest *digest, const uint8_t *data, uint64_t length, uint64_t received, uint64_t *sent) {
+static void push(struct link *link, const struct digest *digest, const uint8_t *data, uint64_t length, uint64_t received,
+                 uint64_t *sent) {
   uint64_t window = received + (uint64_t)WIRE_BLOB_WINDOW * WIRE_CHUNK_BYTES;
   do {
     uint64_t chunk = length - *sent < WIRE_CHUNK_BYTES ? length - *sent : WIRE_CHUNK_BYTES;
-    struct wire_message message = {.type = WIRE_BLOB_PUT,
-                                   .blob_put = {*digest, length, *sent, {chunk ? data + *sent : (const uint8_t *)"", (uint32_t)chunk}}};
+    struct wire_message message = {
+        .type = WIRE_BLOB_PUT,
+        .blob_put = {*digest, length, *sent, {chunk ? data + *sent : (const uint8_t *)"", (uint32_t)chunk}}};
     if (link_send(link, &message) != FARM_OK) return;
     *sent += chunk;
   } while (*sent < length && *sent < window);

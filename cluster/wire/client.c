@@ -30,13 +30,19 @@ struct client {
 enum farm_status client_open(const struct client_options *options, struct client **out_client) {
   struct client *client = calloc(1, sizeof *client);
   FAIL_IF(!client, FARM_NO_MEMORY, "out of memory for a client");
-  struct link_options link = {.endpoint = options->endpoint, .role = WIRE_ROLE_CLIENT, .build = options->build, .catalogue = options->catalogue,
-                              .keys = options->keys, .revive = options->revive, .context = options->context};
+  struct link_options link = {.endpoint = options->endpoint,
+                              .role = WIRE_ROLE_CLIENT,
+                              .build = options->build,
+                              .catalogue = options->catalogue,
+                              .keys = options->keys,
+                              .revive = options->revive,
+                              .context = options->context};
   enum farm_status status = link_create(&link, &client->link);
   uint64_t end = clock_now_ns() + (uint64_t)(options->timeout_ms ? options->timeout_ms : OPEN_MS) * 1000000ull;
   while (status == FARM_OK && link_state(client->link) != LINK_UP) {
     struct wire_message message;
-    status = clock_now_ns() < end ? link_receive(client->link, -1, 20, &client->event, &message, NULL) : status_set(FARM_CONNECTION, "%s: nobody answers", options->endpoint);
+    status = clock_now_ns() < end ? link_receive(client->link, -1, 20, &client->event, &message, NULL)
+                                  : status_set(FARM_CONNECTION, "%s: nobody answers", options->endpoint);
     if (status == FARM_AGAIN) status = FARM_OK;
   }
   if (status != FARM_OK) {
@@ -69,10 +75,17 @@ static enum farm_status submit_chunk(struct client *client) {
   const struct client_build *build = &client->build;
   uint32_t first = client->submitted, count = 0;
   size_t bytes = 0;
-  while (first + count < build->item_count && count < CHUNK_ITEMS_MOST && (count == 0 || bytes < CHUNK_BYTES_MOST)) bytes += item_bytes(&build->items[first + count++]);
+  while (first + count < build->item_count && count < CHUNK_ITEMS_MOST && (count == 0 || bytes < CHUNK_BYTES_MOST))
+    bytes += item_bytes(&build->items[first + count++]);
   struct wire_message message = {.type = WIRE_SUBMIT,
-                                 .submit = {.build = client->id, .label = build->label, .policy = build->policy, .flags = build->flags,
-                                            .item_total = build->item_count, .first = first, .items = build->items + first, .items_count = count}};
+                                 .submit = {.build = client->id,
+                                            .label = build->label,
+                                            .policy = build->policy,
+                                            .flags = build->flags,
+                                            .item_total = build->item_count,
+                                            .first = first,
+                                            .items = build->items + first,
+                                            .items_count = count}};
   TRY(link_send(client->link, &message));
   client->submitted += count;
   return FARM_OK;
@@ -99,7 +112,9 @@ static enum farm_status keep_up(struct client *client) {
   return status == FARM_AGAIN ? FARM_OK : status;
 }
 
-static bool of_build(const struct client *client, const struct digest *id) { return client->has_build && digest_equal(id, &client->id); }
+static bool of_build(const struct client *client, const struct digest *id) {
+  return client->has_build && digest_equal(id, &client->id);
+}
 
 /* A message about the build that needs no event. True: it was one. */
 static bool take_quietly(struct client *client, const struct wire_message *message) {
@@ -108,7 +123,8 @@ static bool take_quietly(struct client *client, const struct wire_message *messa
     return true;
   }
   if (message->type == WIRE_FAULT && message->fault.request == 0) {
-    if (message->fault.status == FARM_NOT_FOUND && client->has_build) client->submitted = 0, client->accepted = false; // it forgot: once more
+    if (message->fault.status == FARM_NOT_FOUND && client->has_build)
+      client->submitted = 0, client->accepted = false; // it forgot: once more
     return true;
   }
   return false;
@@ -123,7 +139,8 @@ static enum farm_status pump(struct client *client, int timeout_ms) {
     if (!frames_pop(&client->aside, &client->event, &client->message)) {
       now = clock_now_ns();
       int left = now < end ? (int)((end - now) / 1000000) + 1 : 0;
-      enum farm_status status = link_receive(client->link, -1, left < SLICE_MS ? left : SLICE_MS, &client->event, &client->message, NULL);
+      enum farm_status status =
+          link_receive(client->link, -1, left < SLICE_MS ? left : SLICE_MS, &client->event, &client->message, NULL);
       if (status == FARM_AGAIN) continue;
       TRY(status);
     }
@@ -161,7 +178,8 @@ enum farm_status client_submit(struct client *client, const struct client_build 
     TRY(status);
     if (client->message.type == WIRE_DONE && of_build(client, &client->message.done.build)) {
       client->done = true;
-      return status_set(client->message.done.status == FARM_OK ? FARM_FAILURE : client->message.done.status, "%s", client->message.done.message);
+      return status_set(client->message.done.status == FARM_OK ? FARM_FAILURE : client->message.done.status, "%s",
+                        client->message.done.message);
     }
     TRY(frames_push(&client->aside, &client->message, 0));
   }
@@ -175,8 +193,11 @@ const struct digest *client_build_id(const struct client *client) { return &clie
 
 static bool take_result(struct client *client, const struct wire_result *result, struct client_event *event) {
   if (result->item >= client->build.item_count || client->have[result->item / 8] & 1 << result->item % 8) return false;
-  *event = (struct client_event){.kind = CLIENT_RESULT, .item = result->item, .status = result->status, .message = result->message, .hit = result->hit};
-  if (result->record.length && record_decode(result->record.data, result->record.length, &client->event, &event->record) == FARM_OK) event->has_record = true;
+  *event = (struct client_event){
+      .kind = CLIENT_RESULT, .item = result->item, .status = result->status, .message = result->message, .hit = result->hit};
+  if (result->record.length &&
+      record_decode(result->record.data, result->record.length, &client->event, &event->record) == FARM_OK)
+    event->has_record = true;
   if (!event->has_record && result->status == FARM_OK) {
     event->status = FARM_INVALID;
     event->message = "its record is malformed";
@@ -199,10 +220,13 @@ static bool take_event(struct client *client, struct client_event *event) {
   case WIRE_DONE:
     if (!of_build(client, &message->done.build) || client->done) return false;
     client->done = true;
-    link_send(client->link, &(struct wire_message){.type = WIRE_CLOSE, .close = {client->id}}); // if it is lost, the build ends as an orphan
-    *event = (struct client_event){.kind = CLIENT_DONE, .status = message->done.status, .message = message->done.message, .done = &message->done};
+    link_send(client->link,
+              &(struct wire_message){.type = WIRE_CLOSE, .close = {client->id}}); // if it is lost, the build ends as an orphan
+    *event = (struct client_event){
+        .kind = CLIENT_DONE, .status = message->done.status, .message = message->done.message, .done = &message->done};
     return true;
-  default: return false;
+  default:
+    return false;
   }
 }
 
@@ -247,12 +271,18 @@ struct request {
 
 static uint32_t number_of(const struct wire_message *message) {
   switch (message->type) {
-  case WIRE_FOUND: return message->founds.request;
-  case WIRE_STATUS_REPLY: return message->status_reply.request;
-  case WIRE_CACHE_REPLY: return message->cache_reply.request;
-  case WIRE_EXECUTED: return message->executed.request;
-  case WIRE_FAULT: return message->fault.request;
-  default: return 0;
+  case WIRE_FOUND:
+    return message->founds.request;
+  case WIRE_STATUS_REPLY:
+    return message->status_reply.request;
+  case WIRE_CACHE_REPLY:
+    return message->cache_reply.request;
+  case WIRE_EXECUTED:
+    return message->executed.request;
+  case WIRE_FAULT:
+    return message->fault.request;
+  default:
+    return 0;
   }
 }
 
@@ -261,7 +291,8 @@ static bool belongs_to_build(enum wire_type type) {
 }
 
 /* The next reply to a request, in `arena`. *out_restarted: the request went to a new session, replies begin anew. */
-static enum farm_status await(struct client *client, struct request *request, struct arena *arena, struct wire_message *out, bool *out_restarted) {
+static enum farm_status await(struct client *client, struct request *request, struct arena *arena, struct wire_message *out,
+                              bool *out_restarted) {
   *out_restarted = false;
   while (clock_now_ns() < request->end) {
     if (link_state(client->link) == LINK_UP && request->session != link_session(client->link)) {
@@ -276,7 +307,8 @@ static enum farm_status await(struct client *client, struct request *request, st
     enum farm_status status = link_receive(client->link, -1, SLICE_MS, arena, out, NULL);
     if (status == FARM_AGAIN) continue;
     TRY(status);
-    if (out->type == WIRE_FAULT && out->fault.request == request->number) return status_set(out->fault.status == FARM_OK ? FARM_FAILURE : out->fault.status, "%s", out->fault.message);
+    if (out->type == WIRE_FAULT && out->fault.request == request->number)
+      return status_set(out->fault.status == FARM_OK ? FARM_FAILURE : out->fault.status, "%s", out->fault.message);
     if (out->type == request->reply && number_of(out) == request->number) return FARM_OK;
     if (belongs_to_build(out->type)) TRY(frames_push(&client->aside, out, 0));
   }
@@ -284,30 +316,46 @@ static enum farm_status await(struct client *client, struct request *request, st
 }
 
 static struct request request_make(struct client *client, struct wire_message message, enum wire_type reply, int timeout_ms) {
-  struct request request = {.message = message, .reply = reply, .number = ++client->requests, .end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull};
+  struct request request = {.message = message,
+                            .reply = reply,
+                            .number = ++client->requests,
+                            .end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull};
   switch (message.type) { // each carries its number
-  case WIRE_LOOKUP: request.message.lookup.request = request.number; break;
-  case WIRE_STATUS: request.message.status_query.request = request.number; break;
-  case WIRE_CACHE: request.message.cache.request = request.number; break;
-  case WIRE_EXECUTE: request.message.execute.request = request.number; break;
-  default: break;
+  case WIRE_LOOKUP:
+    request.message.lookup.request = request.number;
+    break;
+  case WIRE_STATUS:
+    request.message.status_query.request = request.number;
+    break;
+  case WIRE_CACHE:
+    request.message.cache.request = request.number;
+    break;
+  case WIRE_EXECUTE:
+    request.message.execute.request = request.number;
+    break;
+  default:
+    break;
   }
   return request;
 }
 
-static enum farm_status take_found(const struct wire_founds *founds, uint32_t first, uint32_t count, struct arena *arena, struct client_found *out_found) {
+static enum farm_status take_found(const struct wire_founds *founds, uint32_t first, uint32_t count, struct arena *arena,
+                                   struct client_found *out_found) {
   for (uint32_t i = 0; i < founds->items_count; i++) {
     const struct wire_found *found = &founds->items[i];
-    FAIL_IF(found->item < first || found->item - first >= count, FARM_INVALID, "the coordinator answered about item %u", found->item);
+    FAIL_IF(found->item < first || found->item - first >= count, FARM_INVALID, "the coordinator answered about item %u",
+            found->item);
     struct client_found *out = &out_found[found->item];
     *out = (struct client_found){.hit = found->hit, .screened = found->screened.length ? found->screened.data : NULL};
-    out->has_record = found->record.length && record_decode(found->record.data, found->record.length, arena, &out->record) == FARM_OK;
+    out->has_record =
+        found->record.length && record_decode(found->record.data, found->record.length, arena, &out->record) == FARM_OK;
     out->hit = out->hit && out->has_record;
   }
   return FARM_OK;
 }
 
-static enum farm_status lookup_chunk(struct client *client, struct wire_lookup chunk, uint64_t end, struct arena *arena, struct client_found *out_found) {
+static enum farm_status lookup_chunk(struct client *client, struct wire_lookup chunk, uint64_t end, struct arena *arena,
+                                     struct client_found *out_found) {
   uint64_t now = clock_now_ns();
   int left = now < end ? (int)((end - now) / 1000000) : 0;
   struct request request = request_make(client, (struct wire_message){.type = WIRE_LOOKUP, .lookup = chunk}, WIRE_FOUND, left);
@@ -320,13 +368,15 @@ static enum farm_status lookup_chunk(struct client *client, struct wire_lookup c
   return FARM_OK;
 }
 
-enum farm_status client_lookup(struct client *client, const char *policy, enum wire_cache_mode mode, const struct wire_item *items, uint32_t item_count,
-                               int timeout_ms, struct arena *arena, struct client_found *out_found) {
+enum farm_status client_lookup(struct client *client, const char *policy, enum wire_cache_mode mode,
+                               const struct wire_item *items, uint32_t item_count, int timeout_ms, struct arena *arena,
+                               struct client_found *out_found) {
   uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull;
   for (uint32_t at = 0; at < item_count;) {
     uint32_t count = 0;
     size_t bytes = 0;
-    while (at + count < item_count && count < CHUNK_ITEMS_MOST && (count == 0 || bytes < CHUNK_BYTES_MOST)) bytes += item_bytes(&items[at + count++]);
+    while (at + count < item_count && count < CHUNK_ITEMS_MOST && (count == 0 || bytes < CHUNK_BYTES_MOST))
+      bytes += item_bytes(&items[at + count++]);
     struct wire_lookup chunk = {.mode = (uint8_t)mode, .policy = policy, .first = at, .items = items + at, .items_count = count};
     TRY(lookup_chunk(client, chunk, end, arena, out_found));
     at += count;
@@ -351,12 +401,16 @@ enum farm_status client_cancel_build(struct client *client, const struct digest 
   bool done = false;
   enum farm_status status = FARM_OK;
   while (!done && status == FARM_OK && clock_now_ns() < end) {
-    if (link_state(client->link) == LINK_UP && session != link_session(client->link) && link_send(client->link, &cancel) == FARM_OK)
+    if (link_state(client->link) == LINK_UP && session != link_session(client->link) &&
+        link_send(client->link, &cancel) == FARM_OK)
       session = link_session(client->link);
     status = link_receive(client->link, -1, SLICE_MS, &arena, &message, NULL);
-    if (status == FARM_OK && message.type == WIRE_DONE && digest_equal(&message.done.build, build)) done = true;
-    else if (status == FARM_OK && belongs_to_build(message.type)) status = frames_push(&client->aside, &message, 0);
-    else if (status == FARM_AGAIN) status = FARM_OK;
+    if (status == FARM_OK && message.type == WIRE_DONE && digest_equal(&message.done.build, build))
+      done = true;
+    else if (status == FARM_OK && belongs_to_build(message.type))
+      status = frames_push(&client->aside, &message, 0);
+    else if (status == FARM_AGAIN)
+      status = FARM_OK;
   }
   arena_free(&arena);
   TRY(status);
@@ -368,17 +422,21 @@ enum farm_status client_drain(struct client *client, int timeout_ms) {
   uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull;
   struct client_event event;
   enum farm_status status;
-  while ((status = link_send(client->link, &(struct wire_message){.type = WIRE_DRAIN, .drain = {"asked to"}})) == FARM_AGAIN && clock_now_ns() < end)
+  while ((status = link_send(client->link, &(struct wire_message){.type = WIRE_DRAIN, .drain = {"asked to"}})) == FARM_AGAIN &&
+         clock_now_ns() < end)
     TRY(client_next(client, SLICE_MS, &event));
   return status == FARM_AGAIN ? status_set(FARM_TIMED_OUT, "the coordinator did not answer in time") : status;
 }
 
-enum farm_status client_cache(struct client *client, const char *verb, const char *const *arguments, uint32_t argument_count, const struct digest *blob,
-                              int timeout_ms, client_line_fn line, void *context, struct arena *arena, struct wire_cache_reply *out) {
+enum farm_status client_cache(struct client *client, const char *verb, const char *const *arguments, uint32_t argument_count,
+                              const struct digest *blob, int timeout_ms, client_line_fn line, void *context, struct arena *arena,
+                              struct wire_cache_reply *out) {
   struct wire_argument *list = arena_alloc_array(arena, argument_count, sizeof *list);
   FAIL_IF(!list, FARM_NO_MEMORY, "out of memory");
   for (uint32_t i = 0; i < argument_count; i++) list[i].text = arguments[i];
-  struct wire_message message = {.type = WIRE_CACHE, .cache = {.verb = verb, .arguments = list, .arguments_count = argument_count}}, reply;
+  struct wire_message message = {.type = WIRE_CACHE,
+                                 .cache = {.verb = verb, .arguments = list, .arguments_count = argument_count}},
+                      reply;
   if (blob) message.cache.blob = *blob;
   struct request request = request_make(client, message, WIRE_CACHE_REPLY, timeout_ms);
   bool restarted;
@@ -391,16 +449,20 @@ enum farm_status client_cache(struct client *client, const char *verb, const cha
   return FARM_OK;
 }
 
-enum farm_status client_blob_get(struct client *client, const struct digest *digest, size_t most_bytes, int timeout_ms, uint8_t **out_data, size_t *out_length) {
+enum farm_status client_blob_get(struct client *client, const struct digest *digest, size_t most_bytes, int timeout_ms,
+                                 uint8_t **out_data, size_t *out_length) {
   return blob_link_get(client->link, digest, most_bytes, timeout_ms, &client->aside, out_data, out_length);
 }
 
-enum farm_status client_blob_put(struct client *client, const void *data, size_t length, int timeout_ms, struct digest *out_digest) {
+enum farm_status client_blob_put(struct client *client, const void *data, size_t length, int timeout_ms,
+                                 struct digest *out_digest) {
   return blob_link_put(client->link, data, length, timeout_ms, &client->aside, out_digest);
 }
 
-enum farm_status client_execute(struct client *client, const struct wire_execute *execute, int timeout_ms, struct arena *arena, struct wire_executed *out) {
-  struct request request = request_make(client, (struct wire_message){.type = WIRE_EXECUTE, .execute = *execute}, WIRE_EXECUTED, timeout_ms);
+enum farm_status client_execute(struct client *client, const struct wire_execute *execute, int timeout_ms, struct arena *arena,
+                                struct wire_executed *out) {
+  struct request request =
+      request_make(client, (struct wire_message){.type = WIRE_EXECUTE, .execute = *execute}, WIRE_EXECUTED, timeout_ms);
   struct wire_message reply;
   bool restarted;
   TRY(await(client, &request, arena, &reply, &restarted));

@@ -33,22 +33,40 @@ static void fill(const struct wire_struct *shape, void *out, struct arena *arena
     const struct wire_field *field = &shape->fields[i];
     uint8_t *value = (uint8_t *)out + field->offset;
     switch (field->type) {
-    case WIRE_T_U8: *value = (uint8_t)bounded(seed, field->bound); break;
-    case WIRE_T_U16: *(uint16_t *)value = (uint16_t)bounded(seed, field->bound); break;
-    case WIRE_T_U32: *(uint32_t *)value = (uint32_t)bounded(seed, field->bound); break;
-    case WIRE_T_U64: *(uint64_t *)value = bounded(seed, field->bound); break;
-    case WIRE_T_F64: *(double *)value = (double)(next(seed) % 1000000) / 7; break;
+    case WIRE_T_U8:
+      *value = (uint8_t)bounded(seed, field->bound);
+      break;
+    case WIRE_T_U16:
+      *(uint16_t *)value = (uint16_t)bounded(seed, field->bound);
+      break;
+    case WIRE_T_U32:
+      *(uint32_t *)value = (uint32_t)bounded(seed, field->bound);
+      break;
+    case WIRE_T_U64:
+      *(uint64_t *)value = bounded(seed, field->bound);
+      break;
+    case WIRE_T_F64:
+      *(double *)value = (double)(next(seed) % 1000000) / 7;
+      break;
     case WIRE_T_TEXT:
-    case WIRE_T_NOTE: *(const char **)value = random_text(arena, seed, field->bound); break;
+    case WIRE_T_NOTE:
+      *(const char **)value = random_text(arena, seed, field->bound);
+      break;
     case WIRE_T_BLOB: {
       struct wire_blob *blob = (struct wire_blob *)value;
       blob->length = (uint32_t)(next(seed) % 33);
       blob->data = arena_copy(arena, "0123456789abcdef0123456789abcdef", blob->length);
       break;
     }
-    case WIRE_T_DIGEST: *(struct digest *)value = digest_of(seed, sizeof *seed); break;
-    case WIRE_T_STATUS: *(enum farm_status *)value = (enum farm_status)(next(seed) % FARM_STATUS_COUNT); break;
-    case WIRE_T_LEASE: *(struct wire_lease *)value = (struct wire_lease){next(seed), next(seed)}; break;
+    case WIRE_T_DIGEST:
+      *(struct digest *)value = digest_of(seed, sizeof *seed);
+      break;
+    case WIRE_T_STATUS:
+      *(enum farm_status *)value = (enum farm_status)(next(seed) % FARM_STATUS_COUNT);
+      break;
+    case WIRE_T_LEASE:
+      *(struct wire_lease *)value = (struct wire_lease){next(seed), next(seed)};
+      break;
     case WIRE_T_LIST: {
       uint32_t count = (uint32_t)(next(seed) % 4);
       uint8_t *items = arena_alloc_array(arena, count, field->part->bytes);
@@ -132,7 +150,9 @@ TEST(wire_bounds_name_the_field, "") {
 TEST(wire_later_greetings_are_read_by_their_leading_fields, "") {
   struct bytes_writer out = {0};
   struct arena arena = {0};
-  struct wire_message message = {.type = WIRE_REFUSE, .refuse = {.protocol_low = 2, .protocol_high = 3, .status = FARM_MISMATCH, .reason = "old"}}, back;
+  struct wire_message message = {.type = WIRE_REFUSE,
+                                 .refuse = {.protocol_low = 2, .protocol_high = 3, .status = FARM_MISMATCH, .reason = "old"}},
+                      back;
   REQUIRE_OK(wire_encode(&message, &out));
   out.data[2] = 2;
   bytes_put_u32(&out, 7);
@@ -145,10 +165,12 @@ TEST(wire_later_greetings_are_read_by_their_leading_fields, "") {
 
 /* Numbers on the wire are for ever. */
 TEST(wire_golden_frame, "") {
-  static const uint8_t golden[] = {0x66, 0x74, 1, 52, 5, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0,
-                                   2, 0, 0, 0, 'O', 'K', 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0};
+  static const uint8_t golden[] = {0x66, 0x74, 1, 52, 5, 0, 0, 0, 0, 0, 0, 0, 7, 0,   0,   0, 0, 0, 0,
+                                   0,    9,    0, 0,  0, 0, 0, 0, 0, 2, 0, 0, 0, 'O', 'K', 0, 0, 0, 0,
+                                   1,    0,    0, 0,  3, 0, 0, 0, 1, 2, 3, 0, 0, 0,   0,   0, 0, 0, 0};
   struct wire_record record = {{(const uint8_t *)"\1\2\3", 3}};
-  struct wire_message message = {.type = WIRE_FINISHED, .finished = {.lease = {5, 7}, .sequence = 9, .records = &record, .records_count = 1}};
+  struct wire_message message = {.type = WIRE_FINISHED,
+                                 .finished = {.lease = {5, 7}, .sequence = 9, .records = &record, .records_count = 1}};
   struct bytes_writer out = {0};
   REQUIRE_OK(wire_encode(&message, &out));
   CHECK(out.length == sizeof golden && memcmp(out.data, golden, sizeof golden) == 0);

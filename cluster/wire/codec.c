@@ -22,10 +22,14 @@ static bool has_control(const char *text) {
 
 static uint64_t number_at(enum wire_field_type type, const void *value) {
   switch (type) {
-  case WIRE_T_U8: return *(const uint8_t *)value;
-  case WIRE_T_U16: return *(const uint16_t *)value;
-  case WIRE_T_U32: return *(const uint32_t *)value;
-  default: return *(const uint64_t *)value;
+  case WIRE_T_U8:
+    return *(const uint8_t *)value;
+  case WIRE_T_U16:
+    return *(const uint16_t *)value;
+  case WIRE_T_U32:
+    return *(const uint32_t *)value;
+  default:
+    return *(const uint64_t *)value;
   }
 }
 
@@ -37,10 +41,14 @@ static enum farm_status encode_number(const struct wire_field *field, const void
   uint64_t number = number_at(field->type, value);
   FAIL_IF(field->bound && number > field->bound, FARM_INVALID, "%s %llu is above %llu", field->name, (unsigned long long)number,
           (unsigned long long)field->bound);
-  if (field->type == WIRE_T_U8) bytes_put_u8(out, (uint8_t)number);
-  else if (field->type == WIRE_T_U16) bytes_put_u16(out, (uint16_t)number);
-  else if (field->type == WIRE_T_U32) bytes_put_u32(out, (uint32_t)number);
-  else bytes_put_u64(out, number);
+  if (field->type == WIRE_T_U8)
+    bytes_put_u8(out, (uint8_t)number);
+  else if (field->type == WIRE_T_U16)
+    bytes_put_u16(out, (uint16_t)number);
+  else if (field->type == WIRE_T_U32)
+    bytes_put_u32(out, (uint32_t)number);
+  else
+    bytes_put_u64(out, number);
   return FARM_OK;
 }
 
@@ -48,7 +56,8 @@ static enum farm_status encode_text(const struct wire_field *field, const char *
   if (!text) text = "";
   size_t length = strlen(text);
   if (field->type == WIRE_T_TEXT) {
-    FAIL_IF(length > field->bound, FARM_INVALID, "%s has %zu bytes, allowed are %llu", field->name, length, (unsigned long long)field->bound);
+    FAIL_IF(length > field->bound, FARM_INVALID, "%s has %zu bytes, allowed are %llu", field->name, length,
+            (unsigned long long)field->bound);
     FAIL_IF(has_control(text), FARM_INVALID, "%s holds a control character", field->name);
     bytes_put_string(out, text);
     return FARM_OK;
@@ -62,7 +71,8 @@ static enum farm_status encode_text(const struct wire_field *field, const char *
 static enum farm_status encode_list(const struct wire_field *field, const void *value, struct bytes_writer *out) {
   const void *items = *(const void *const *)at(value, field->offset);
   uint32_t count = *(const uint32_t *)at(value, field->count_offset);
-  FAIL_IF(count > field->bound, FARM_INVALID, "%s has %u parts, allowed are %llu", field->name, count, (unsigned long long)field->bound);
+  FAIL_IF(count > field->bound, FARM_INVALID, "%s has %u parts, allowed are %llu", field->name, count,
+          (unsigned long long)field->bound);
   bytes_put_u32(out, count);
   for (uint32_t i = 0; i < count; i++) TRY(encode_struct(field->part, at(items, i * field->part->bytes), out));
   return FARM_OK;
@@ -78,7 +88,8 @@ static enum farm_status encode_field(const struct wire_field *field, const void 
     return FARM_OK;
   }
   case WIRE_T_TEXT:
-  case WIRE_T_NOTE: return encode_text(field, *(const char *const *)value, out);
+  case WIRE_T_NOTE:
+    return encode_text(field, *(const char *const *)value, out);
   case WIRE_T_BLOB: {
     const struct wire_blob *blob = value;
     FAIL_IF(blob->length > field->bound, FARM_INVALID, "%s has %u bytes, allowed are %llu", field->name, blob->length,
@@ -86,14 +97,20 @@ static enum farm_status encode_field(const struct wire_field *field, const void 
     bytes_put_blob(out, blob->data, blob->length);
     return FARM_OK;
   }
-  case WIRE_T_DIGEST: bytes_put(out, value, DIGEST_BYTES); return FARM_OK;
-  case WIRE_T_STATUS: bytes_put_string(out, status_name(*(const enum farm_status *)value)); return FARM_OK;
+  case WIRE_T_DIGEST:
+    bytes_put(out, value, DIGEST_BYTES);
+    return FARM_OK;
+  case WIRE_T_STATUS:
+    bytes_put_string(out, status_name(*(const enum farm_status *)value));
+    return FARM_OK;
   case WIRE_T_LEASE:
     bytes_put_u64(out, ((const struct wire_lease *)value)->epoch);
     bytes_put_u64(out, ((const struct wire_lease *)value)->counter);
     return FARM_OK;
-  case WIRE_T_LIST: return encode_list(field, owner, out);
-  default: return encode_number(field, value, out);
+  case WIRE_T_LIST:
+    return encode_list(field, owner, out);
+  default:
+    return encode_number(field, value, out);
   }
 }
 
@@ -127,8 +144,9 @@ static enum farm_status decode_struct(const struct wire_struct *shape, struct by
 
 /* Least bytes that one value of the struct takes in a frame. */
 static size_t least_bytes(const struct wire_struct *shape) {
-  static const uint8_t sizes[] = {[WIRE_T_U8] = 1,   [WIRE_T_U16] = 2,    [WIRE_T_U32] = 4,     [WIRE_T_U64] = 8,    [WIRE_T_F64] = 8,    [WIRE_T_TEXT] = 4,
-                                  [WIRE_T_NOTE] = 4, [WIRE_T_BLOB] = 4, [WIRE_T_DIGEST] = 32, [WIRE_T_STATUS] = 4, [WIRE_T_LEASE] = 16, [WIRE_T_LIST] = 4};
+  static const uint8_t sizes[] = {
+      [WIRE_T_U8] = 1,   [WIRE_T_U16] = 2,  [WIRE_T_U32] = 4,     [WIRE_T_U64] = 8,    [WIRE_T_F64] = 8,    [WIRE_T_TEXT] = 4,
+      [WIRE_T_NOTE] = 4, [WIRE_T_BLOB] = 4, [WIRE_T_DIGEST] = 32, [WIRE_T_STATUS] = 4, [WIRE_T_LEASE] = 16, [WIRE_T_LIST] = 4};
   size_t bytes = 0;
   for (uint32_t i = 0; i < shape->field_count; i++) bytes += sizes[shape->fields[i].type];
   return bytes;
@@ -143,10 +161,18 @@ static enum farm_status status_from_name(const char *name) {
 static enum farm_status decode_number(const struct wire_field *field, struct bytes_reader *in, void *out) {
   uint64_t number;
   switch (field->type) {
-  case WIRE_T_U8: number = *(uint8_t *)out = bytes_get_u8(in); break;
-  case WIRE_T_U16: number = *(uint16_t *)out = bytes_get_u16(in); break;
-  case WIRE_T_U32: number = *(uint32_t *)out = bytes_get_u32(in); break;
-  default: number = *(uint64_t *)out = bytes_get_u64(in); break;
+  case WIRE_T_U8:
+    number = *(uint8_t *)out = bytes_get_u8(in);
+    break;
+  case WIRE_T_U16:
+    number = *(uint16_t *)out = bytes_get_u16(in);
+    break;
+  case WIRE_T_U32:
+    number = *(uint32_t *)out = bytes_get_u32(in);
+    break;
+  default:
+    number = *(uint64_t *)out = bytes_get_u64(in);
+    break;
   }
   FAIL_IF(field->bound && number > field->bound, FARM_INVALID, "%s is above its bound", field->name);
   return FARM_OK;
@@ -163,7 +189,8 @@ static enum farm_status decode_list(const struct wire_field *field, struct bytes
   return FARM_OK;
 }
 
-static enum farm_status decode_blob(const struct wire_field *field, struct bytes_reader *in, struct arena *arena, struct wire_blob *out) {
+static enum farm_status decode_blob(const struct wire_field *field, struct bytes_reader *in, struct arena *arena,
+                                    struct wire_blob *out) {
   size_t length;
   const uint8_t *data = bytes_get_blob(in, &length);
   FAIL_IF(in->failed || length > field->bound, FARM_INVALID, "%s: cut short or too long", field->name);
@@ -185,23 +212,29 @@ static enum farm_status decode_field(const struct wire_field *field, struct byte
   case WIRE_T_TEXT:
   case WIRE_T_NOTE: {
     const char *text = bytes_get_string(in, arena);
-    FAIL_IF(in->failed || strlen(text) > field->bound || has_control(text), FARM_INVALID, "%s is no text in its bounds", field->name);
+    FAIL_IF(in->failed || strlen(text) > field->bound || has_control(text), FARM_INVALID, "%s is no text in its bounds",
+            field->name);
     *(const char **)value = text;
     return FARM_OK;
   }
-  case WIRE_T_BLOB: return decode_blob(field, in, arena, value);
+  case WIRE_T_BLOB:
+    return decode_blob(field, in, arena, value);
   case WIRE_T_DIGEST: {
     const uint8_t *bytes = bytes_get(in, DIGEST_BYTES);
     if (bytes) memcpy(value, bytes, DIGEST_BYTES);
     return FARM_OK;
   }
-  case WIRE_T_STATUS: *(enum farm_status *)value = status_from_name(bytes_get_string(in, arena)); return FARM_OK;
+  case WIRE_T_STATUS:
+    *(enum farm_status *)value = status_from_name(bytes_get_string(in, arena));
+    return FARM_OK;
   case WIRE_T_LEASE:
     *(struct wire_lease *)value = (struct wire_lease){bytes_get_u64(in), 0};
     ((struct wire_lease *)value)->counter = bytes_get_u64(in);
     return FARM_OK;
-  case WIRE_T_LIST: return decode_list(field, in, arena, owner);
-  default: return decode_number(field, in, value);
+  case WIRE_T_LIST:
+    return decode_list(field, in, arena, owner);
+  default:
+    return decode_number(field, in, value);
   }
 }
 
@@ -238,11 +271,21 @@ static void print_field(const struct wire_field *field, const void *owner, struc
   const void *value = at(owner, field->offset);
   switch (field->type) {
   case WIRE_T_TEXT:
-  case WIRE_T_NOTE: strbuf_printf(out, " %s=%s", field->name, *(const char *const *)value ? *(const char *const *)value : ""); break;
-  case WIRE_T_F64: strbuf_printf(out, " %s=%g", field->name, *(const double *)value); break;
-  case WIRE_T_BLOB: strbuf_printf(out, " %s=%uB", field->name, ((const struct wire_blob *)value)->length); break;
-  case WIRE_T_STATUS: strbuf_printf(out, " %s=%s", field->name, status_name(*(const enum farm_status *)value)); break;
-  case WIRE_T_LIST: strbuf_printf(out, " %s[%u]", field->name, *(const uint32_t *)at(owner, field->count_offset)); break;
+  case WIRE_T_NOTE:
+    strbuf_printf(out, " %s=%s", field->name, *(const char *const *)value ? *(const char *const *)value : "");
+    break;
+  case WIRE_T_F64:
+    strbuf_printf(out, " %s=%g", field->name, *(const double *)value);
+    break;
+  case WIRE_T_BLOB:
+    strbuf_printf(out, " %s=%uB", field->name, ((const struct wire_blob *)value)->length);
+    break;
+  case WIRE_T_STATUS:
+    strbuf_printf(out, " %s=%s", field->name, status_name(*(const enum farm_status *)value));
+    break;
+  case WIRE_T_LIST:
+    strbuf_printf(out, " %s[%u]", field->name, *(const uint32_t *)at(owner, field->count_offset));
+    break;
   case WIRE_T_LEASE:
     strbuf_printf(out, " %s=%llx/%llu", field->name, (unsigned long long)((const struct wire_lease *)value)->epoch,
                   (unsigned long long)((const struct wire_lease *)value)->counter);
@@ -253,7 +296,8 @@ static void print_field(const struct wire_field *field, const void *owner, struc
     strbuf_printf(out, " %s=%.12s", field->name, hex);
     break;
   }
-  default: strbuf_printf(out, " %s=%llu", field->name, (unsigned long long)number_at(field->type, value));
+  default:
+    strbuf_printf(out, " %s=%llu", field->name, (unsigned long long)number_at(field->type, value));
   }
 }
 

@@ -17,8 +17,10 @@ enum farm_status frames_push(struct frames *frames, const struct wire_message *m
   struct bytes_writer bytes = {0};
   enum farm_status status = array_reserve(&frames->items, &frames->capacity, frames->count + 1);
   if (status == FARM_OK) status = wire_encode(message, &bytes);
-  if (status == FARM_OK) frames->items[frames->count++] = (struct frame){sequence, bytes.data, bytes.length};
-  else bytes_writer_free(&bytes);
+  if (status == FARM_OK)
+    frames->items[frames->count++] = (struct frame){sequence, bytes.data, bytes.length};
+  else
+    bytes_writer_free(&bytes);
   return status;
 }
 
@@ -32,7 +34,8 @@ bool frames_pop(struct frames *frames, struct arena *arena, struct wire_message 
 }
 
 void frames_drop_through(struct frames *frames, uint64_t sequence) {
-  while (frames->begin < frames->count && frames->items[frames->begin].sequence <= sequence) free(frames->items[frames->begin++].data);
+  while (frames->begin < frames->count && frames->items[frames->begin].sequence <= sequence)
+    free(frames->items[frames->begin++].data);
   if (frames->items) close_gap(frames);
 }
 

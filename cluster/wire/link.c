@@ -131,9 +131,16 @@ static enum farm_status send_now(struct link *link, const struct wire_message *m
 static enum farm_status say_hello(struct link *link) {
   const struct link_options *o = &link->options;
   struct wire_message message = {.type = WIRE_HELLO};
-  message.hello = (struct wire_hello){.protocol_low = WIRE_VERSION, .protocol_high = WIRE_VERSION, .role = (uint8_t)o->role, .build = o->build,
-                                      .catalogue = o->catalogue, .host = o->host, .device_class = o->device_class, .device = o->device,
-                                      .threads = o->threads, .cores = o->cores};
+  message.hello = (struct wire_hello){.protocol_low = WIRE_VERSION,
+                                      .protocol_high = WIRE_VERSION,
+                                      .role = (uint8_t)o->role,
+                                      .build = o->build,
+                                      .catalogue = o->catalogue,
+                                      .host = o->host,
+                                      .device_class = o->device_class,
+                                      .device = o->device,
+                                      .threads = o->threads,
+                                      .cores = o->cores};
   if (o->greet) o->greet(o->context, &message.hello);
   return send_now(link, &message);
 }
@@ -239,7 +246,9 @@ enum farm_status link_receive(struct link *link, int fd, int timeout_ms, struct 
       if (status != FARM_AGAIN) return status;
     }
     int left = now < end ? (int)((end - now) / 1000000 + 1) : 0;
-    zmq_pollitem_t items[3] = {{.fd = fd, .events = ZMQ_POLLIN}, {.socket = link->socket, .events = ZMQ_POLLIN}, {.socket = link->monitor, .events = ZMQ_POLLIN}};
+    zmq_pollitem_t items[3] = {{.fd = fd, .events = ZMQ_POLLIN},
+                               {.socket = link->socket, .events = ZMQ_POLLIN},
+                               {.socket = link->monitor, .events = ZMQ_POLLIN}};
     zmq_pollitem_t *first = fd >= 0 ? items : items + 1;
     int count = (fd >= 0) + (link->socket != NULL) + (link->monitor != NULL);
     zmq_poll(count ? first : NULL, count, milliseconds_until_work(link, now, left));

@@ -12,9 +12,10 @@ WIRE_BODY_LIST(X)
 
 /* `HERE` is the struct whose rows are being written. */
 #define ROW(kind, field, most) {#field, WIRE_T_##kind, most, offsetof(HERE, field), 0, NULL},
-#define ROWS(member, field, most) {#field, WIRE_T_LIST, most, offsetof(HERE, field), offsetof(HERE, field##_count), &struct_##member},
-#define TABLE(name)                                                                                          \
-  static const struct wire_field fields_##name[] = {WIRE_FIELDS_##name(ROW, ROWS)};                          \
+#define ROWS(member, field, most)                                                                                                \
+  {#field, WIRE_T_LIST, most, offsetof(HERE, field), offsetof(HERE, field##_count), &struct_##member},
+#define TABLE(name)                                                                                                              \
+  static const struct wire_field fields_##name[] = {WIRE_FIELDS_##name(ROW, ROWS)};                                              \
   static const struct wire_struct struct_##name = {#name, sizeof(struct wire_##name), fields_##name, COUNT(fields_##name)};
 
 #define HERE struct wire_variant

@@ -1,7 +1,7 @@
 /* Messages of protocol 1, as one list. Normative: docs/protocol-1.md.
  *
- * Structs, encoder, decoder, checks and printing are all made from this list: F(type, field, bound) is a field, L(part, field, most)
- * a list of parts. The bound is the largest value of a number (0: any), the most bytes of a text or blob. Types:
+ * Structs, encoder, decoder, checks and printing are all made from this list: F(type, field, bound) is a field, L(part, field,
+ * most) a list of parts. The bound is the largest value of a number (0: any), the most bytes of a text or blob. Types:
  *   U8 U16 U32 U64 F64   numbers; an F64 is finite and not negative
  *   TEXT NOTE            texts without control characters; a NOTE is cut to its bound by the sender, a TEXT is refused
  *   BLOB DIGEST STATUS   bytes; 32 bytes; an enum farm_status by name, since numbers move
@@ -30,8 +30,11 @@ struct wire_blob {
   uint32_t length;
 };
 
+// clang-format off
 /* ---- parts of messages ---- */
-#define WIRE_PART_LIST(P) P(variant) P(item) P(record) P(blob_ref) P(job) P(result) P(class_progress) P(worker_info) P(build_info) P(counter) P(found) P(argument)
+#define WIRE_PART_LIST(P)                                                                                    \
+  P(variant) P(item) P(record) P(blob_ref) P(job) P(result) P(class_progress) P(worker_info) P(build_info) P(counter) P(found) \
+  P(argument)
 
 #define WIRE_FIELDS_variant(F, L) F(TEXT, text, 191) F(TEXT, source, 64)
 #define WIRE_FIELDS_item(F, L)                                                                               \
@@ -44,7 +47,8 @@ struct wire_blob {
   F(LEASE, lease, 0) F(U8, kind, 3) F(TEXT, problem, 4096) F(TEXT, device_class, 255) F(U32, threads, 4096)  \
   F(TEXT, policy, 127) F(U32, default_index, 4095) F(F64, estimated_ns, 0) F(U32, deadline_ms, 0)            \
   L(variant, variants, 4096) F(TEXT, spec, 4096) L(blob_ref, blobs, 4096)
-#define WIRE_FIELDS_result(F, L) F(U32, item, 0) F(STATUS, status, 0) F(NOTE, message, 511) F(U8, hit, 1) F(BLOB, record, WIRE_MOST_BYTES)
+#define WIRE_FIELDS_result(F, L)                                                                             \
+  F(U32, item, 0) F(STATUS, status, 0) F(NOTE, message, 511) F(U8, hit, 1) F(BLOB, record, WIRE_MOST_BYTES)
 #define WIRE_FIELDS_class_progress(F, L)                                                                     \
   F(TEXT, device_class, 255) F(U32, total, 0) F(U32, done, 0) F(U32, running, 0) F(U32, workers, 0) F(NOTE, waiting_for, 255)
 #define WIRE_FIELDS_worker_info(F, L)                                                                        \
@@ -76,7 +80,8 @@ struct wire_blob {
   F(U16, protocol_low, 0) F(U16, protocol_high, 0) F(U8, role, 0) F(TEXT, build, 255) F(TEXT, catalogue, 64) \
   F(TEXT, host, 255) F(TEXT, device_class, 255) F(TEXT, device, 255) F(U32, threads, 4096) F(TEXT, cores, 255) \
   L(job, running, 8)
-#define WIRE_FIELDS_welcome(F, L) F(U16, protocol, 0) F(U64, epoch, 0) F(TEXT, build, 255) F(U32, heartbeat_ms, 0) F(U32, dead_ms, 0)
+#define WIRE_FIELDS_welcome(F, L)                                                                            \
+  F(U16, protocol, 0) F(U64, epoch, 0) F(TEXT, build, 255) F(U32, heartbeat_ms, 0) F(U32, dead_ms, 0)
 #define WIRE_FIELDS_refuse(F, L) F(U16, protocol_low, 0) F(U16, protocol_high, 0) F(STATUS, status, 0) F(NOTE, reason, 511)
 #define WIRE_FIELDS_heartbeat(F, L) F(U64, sequence, 0)
 #define WIRE_FIELDS_bye(F, L) F(NOTE, reason, 511)
@@ -99,7 +104,8 @@ struct wire_blob {
 #define WIRE_FIELDS_status_reply(F, L)                                                                       \
   F(U32, request, 0) F(U64, epoch, 0) F(F64, uptime_s, 0) F(TEXT, cache, 4096) L(worker_info, workers, 4096) \
   L(build_info, builds, 4096) L(counter, counters, 256)
-#define WIRE_FIELDS_lookup(F, L) F(U32, request, 0) F(U8, mode, 2) F(TEXT, policy, 127) F(U32, first, 999999) L(item, items, 4096)
+#define WIRE_FIELDS_lookup(F, L)                                                                             \
+  F(U32, request, 0) F(U8, mode, 2) F(TEXT, policy, 127) F(U32, first, 999999) L(item, items, 4096)
 #define WIRE_FIELDS_founds(F, L) F(U32, request, 0) F(U8, more, 1) L(found, items, 4096)
 #define WIRE_FIELDS_cache(F, L) F(U32, request, 0) F(TEXT, verb, 31) F(DIGEST, blob, 0) L(argument, arguments, 64)
 #define WIRE_FIELDS_cache_reply(F, L)                                                                        \
@@ -109,7 +115,8 @@ struct wire_blob {
 #define WIRE_FIELDS_execute(F, L)                                                                            \
   F(U32, request, 0) F(TEXT, device_class, 255) F(U32, threads, 4096) F(TEXT, spec, 4096) F(F64, estimated_ns, 0) \
   F(U32, deadline_ms, 0) L(blob_ref, blobs, 4096)
-#define WIRE_FIELDS_executed(F, L) F(U32, request, 0) F(STATUS, status, 0) F(NOTE, message, 511) F(TEXT, report, 65536) L(blob_ref, blobs, 4096)
+#define WIRE_FIELDS_executed(F, L)                                                                           \
+  F(U32, request, 0) F(STATUS, status, 0) F(NOTE, message, 511) F(TEXT, report, 65536) L(blob_ref, blobs, 4096)
 
 #define WIRE_FIELDS_ready(F, L) F(U32, credits, 64)
 #define WIRE_FIELDS_started(F, L) F(LEASE, lease, 0)
@@ -122,9 +129,13 @@ struct wire_blob {
 #define WIRE_FIELDS_stop(F, L) F(LEASE, lease, 0) F(NOTE, reason, 255)
 
 #define WIRE_FIELDS_blob_put(F, L) F(DIGEST, digest, 0) F(U64, total, 0) F(U64, offset, 0) F(BLOB, data, WIRE_CHUNK_BYTES)
-#define WIRE_FIELDS_blob_state(F, L) F(DIGEST, digest, 0) F(U64, received, 0) F(U8, complete, 1) F(STATUS, status, 0) F(NOTE, message, 255)
+#define WIRE_FIELDS_blob_state(F, L)                                                                         \
+  F(DIGEST, digest, 0) F(U64, received, 0) F(U8, complete, 1) F(STATUS, status, 0) F(NOTE, message, 255)
 #define WIRE_FIELDS_blob_get(F, L) F(DIGEST, digest, 0) F(U64, offset, 0)
-#define WIRE_FIELDS_blob_chunk(F, L) F(DIGEST, digest, 0) F(U64, total, 0) F(U64, offset, 0) F(STATUS, status, 0) F(BLOB, data, WIRE_CHUNK_BYTES)
+#define WIRE_FIELDS_blob_chunk(F, L)                                                                         \
+  F(DIGEST, digest, 0) F(U64, total, 0) F(U64, offset, 0) F(STATUS, status, 0) F(BLOB, data, WIRE_CHUNK_BYTES)
+
+// clang-format on
 
 /* ---- what the list makes ---- */
 typedef uint8_t wire_c_U8;
@@ -140,10 +151,13 @@ typedef enum farm_status wire_c_STATUS;
 typedef struct wire_lease wire_c_LEASE;
 
 #define WIRE_MEMBER(type, name, bound) wire_c_##type name;
-#define WIRE_MEMBERS(part, name, most)                                                                       \
-  const struct wire_##part *name;                                                                            \
+#define WIRE_MEMBERS(part, name, most)                                                                                           \
+  const struct wire_##part *name;                                                                                                \
   uint32_t name##_count;
-#define X(name) struct wire_##name { WIRE_FIELDS_##name(WIRE_MEMBER, WIRE_MEMBERS) };
+#define X(name)                                                                                                                  \
+  struct wire_##name {                                                                                                           \
+    WIRE_FIELDS_##name(WIRE_MEMBER, WIRE_MEMBERS)                                                                                \
+  };
 WIRE_PART_LIST(X)
 #undef X
 
@@ -153,13 +167,18 @@ enum wire_type {
 #undef X
 };
 
+// clang-format off
 /* Bodies of messages; JOB's is the part of the same name. */
 #define WIRE_BODY_LIST(B)                                                                                    \
   B(hello) B(welcome) B(refuse) B(heartbeat) B(bye) B(fault) B(submit) B(accepted) B(attach) B(progress) B(results) B(done)  \
   B(close) B(cancel) B(status_query) B(status_reply) B(lookup) B(founds) B(cache) B(cache_reply) B(drain) B(execute)         \
   B(executed) B(ready) B(started) B(partial) B(finished) B(returned) B(stored) B(stop) B(blob_put) B(blob_state) B(blob_get) \
   B(blob_chunk)
-#define X(name) struct wire_##name { WIRE_FIELDS_##name(WIRE_MEMBER, WIRE_MEMBERS) };
+// clang-format on
+#define X(name)                                                                                                                  \
+  struct wire_##name {                                                                                                           \
+    WIRE_FIELDS_##name(WIRE_MEMBER, WIRE_MEMBERS)                                                                                \
+  };
 WIRE_BODY_LIST(X)
 #undef X
 
@@ -174,8 +193,8 @@ struct wire_message {
 
 /* One frame, appended to `out`. FARM_INVALID: a field is out of its bounds or the frame too long; the message names which. */
 enum farm_status wire_encode(const struct wire_message *message, struct bytes_writer *out);
-/* Everything decoded lives in `arena`, blobs included. FARM_INVALID: malformed; FARM_MISMATCH: another protocol. HELLO, WELCOME and
- * REFUSE of later versions are read by their leading fields. */
+/* Everything decoded lives in `arena`, blobs included. FARM_INVALID: malformed; FARM_MISMATCH: another protocol. HELLO, WELCOME
+ * and REFUSE of later versions are read by their leading fields. */
 enum farm_status wire_decode(const void *data, size_t length, struct arena *arena, struct wire_message *out);
 const char *wire_type_name(enum wire_type type); // "?" for a number that is none
 /* One line for logs: `STARTED lease=5/7`; lists as their counts. */
@@ -184,18 +203,31 @@ void wire_print(const struct wire_message *message, struct strbuf *out);
 enum farm_status wire_copy_job(const struct wire_job *job, struct arena *arena, struct wire_job *out);
 
 /* A table row of a field, for code that walks messages (codec, printing, tests). */
-enum wire_field_type { WIRE_T_U8, WIRE_T_U16, WIRE_T_U32, WIRE_T_U64, WIRE_T_F64, WIRE_T_TEXT, WIRE_T_NOTE, WIRE_T_BLOB, WIRE_T_DIGEST, WIRE_T_STATUS, WIRE_T_LEASE, WIRE_T_LIST };
+enum wire_field_type {
+  WIRE_T_U8,
+  WIRE_T_U16,
+  WIRE_T_U32,
+  WIRE_T_U64,
+  WIRE_T_F64,
+  WIRE_T_TEXT,
+  WIRE_T_NOTE,
+  WIRE_T_BLOB,
+  WIRE_T_DIGEST,
+  WIRE_T_STATUS,
+  WIRE_T_LEASE,
+  WIRE_T_LIST
+};
 struct wire_struct;
 struct wire_field {
   const char *name;
   enum wire_field_type type;
   uint64_t bound;
-  size_t offset, count_offset;      // count_offset: of a list
-  const struct wire_struct *part;   // of a list
+  size_t offset, count_offset;    // count_offset: of a list
+  const struct wire_struct *part; // of a list
 };
 struct wire_struct {
   const char *name;
-  size_t bytes;                     // sizeof the C struct
+  size_t bytes; // sizeof the C struct
   const struct wire_field *fields;
   uint32_t field_count;
 };

@@ -1,5 +1,5 @@
-/* See worker-link.h. What is held here: the jobs that run (named in every HELLO), results that are not stored yet (sent again in every
- * session), and the credits. */
+/* See worker-link.h. What is held here: the jobs that run (named in every HELLO), results that are not stored yet (sent again in
+ * every session), and the credits. */
 #include "worker-link.h"
 
 #include "../../base/clock.h"
@@ -21,9 +21,9 @@ struct worker_link {
   struct running running[RUNNING_MOST];
   struct wire_job announced[RUNNING_MOST]; // for HELLO
   struct frames results, aside;
-  size_t sent;         // of results.items, counted from its begin
-  uint64_t sequence;   // of the last result
-  uint64_t session;    // that `sent` and the credits belong to
+  size_t sent;       // of results.items, counted from its begin
+  uint64_t sequence; // of the last result
+  uint64_t session;  // that `sent` and the credits belong to
   uint32_t credits;
   bool credits_said;
   struct arena event; // what the last event points to
@@ -41,9 +41,18 @@ static void greet(void *context, struct wire_hello *hello) {
 enum farm_status worker_link_open(const struct worker_link_options *options, struct worker_link **out_link) {
   struct worker_link *worker = calloc(1, sizeof *worker);
   FAIL_IF(!worker, FARM_NO_MEMORY, "out of memory for a worker's connection");
-  struct link_options link = {.endpoint = options->endpoint, .role = WIRE_ROLE_WORKER, .build = options->build, .catalogue = options->catalogue,
-                              .host = options->host, .device_class = options->device_class, .device = options->device, .cores = options->cores,
-                              .threads = options->threads, .keys = options->keys, .greet = greet, .context = worker};
+  struct link_options link = {.endpoint = options->endpoint,
+                              .role = WIRE_ROLE_WORKER,
+                              .build = options->build,
+                              .catalogue = options->catalogue,
+                              .host = options->host,
+                              .device_class = options->device_class,
+                              .device = options->device,
+                              .cores = options->cores,
+                              .threads = options->threads,
+                              .keys = options->keys,
+                              .greet = greet,
+                              .context = worker};
   enum farm_status status = link_create(&link, &worker->link);
   if (status != FARM_OK) {
     free(worker);
@@ -73,7 +82,8 @@ static void flush(struct worker_link *worker) {
     worker->sent++;
   }
   if (!worker->credits_said)
-    worker->credits_said = link_send(worker->link, &(struct wire_message){.type = WIRE_READY, .ready = {worker->credits}}) == FARM_OK;
+    worker->credits_said =
+        link_send(worker->link, &(struct wire_message){.type = WIRE_READY, .ready = {worker->credits}}) == FARM_OK;
 }
 
 static void forget_stored(struct worker_link *worker, uint64_t sequence) {
@@ -115,13 +125,22 @@ static enum farm_status take_job(struct worker_link *worker, const struct wire_j
   return FARM_OK;
 }
 
-static enum farm_status take_message(struct worker_link *worker, const struct wire_message *message, struct worker_event *out_event) {
+static enum farm_status take_message(struct worker_link *worker, const struct wire_message *message,
+                                     struct worker_event *out_event) {
   switch (message->type) {
-  case WIRE_JOB: return take_job(worker, &message->job, out_event);
-  case WIRE_STORED: forget_stored(worker, message->stored.sequence); return FARM_OK;
-  case WIRE_STOP: *out_event = (struct worker_event){.kind = WORKER_EVENT_STOP, .lease = message->stop.lease}; return FARM_OK;
-  case WIRE_DRAIN: *out_event = (struct worker_event){.kind = WORKER_EVENT_DRAIN}; return FARM_OK;
-  default: return FARM_OK;
+  case WIRE_JOB:
+    return take_job(worker, &message->job, out_event);
+  case WIRE_STORED:
+    forget_stored(worker, message->stored.sequence);
+    return FARM_OK;
+  case WIRE_STOP:
+    *out_event = (struct worker_event){.kind = WORKER_EVENT_STOP, .lease = message->stop.lease};
+    return FARM_OK;
+  case WIRE_DRAIN:
+    *out_event = (struct worker_event){.kind = WORKER_EVENT_DRAIN};
+    return FARM_OK;
+  default:
+    return FARM_OK;
   }
 }
 
@@ -163,14 +182,16 @@ enum farm_status worker_link_started(struct worker_link *worker, struct wire_lea
 }
 
 static enum farm_status queue_result(struct worker_link *worker, struct wire_message *message) {
-  FAIL_IF(worker->results.count - worker->results.begin >= UNSTORED_MOST, FARM_AGAIN, "too many results wait for the coordinator");
+  FAIL_IF(worker->results.count - worker->results.begin >= UNSTORED_MOST, FARM_AGAIN,
+          "too many results wait for the coordinator");
   TRY(frames_push(&worker->results, message, worker->sequence));
   flush(worker);
   return FARM_OK;
 }
 
 /* Records as bytes in `arena`. */
-static enum farm_status encode_records(const struct record *records, uint32_t count, struct arena *arena, struct wire_record **out) {
+static enum farm_status encode_records(const struct record *records, uint32_t count, struct arena *arena,
+                                       struct wire_record **out) {
   struct wire_record *encoded = arena_alloc_array(arena, count, sizeof *encoded);
   FAIL_IF(!encoded, FARM_NO_MEMORY, "out of memory for %u records", count);
   for (uint32_t i = 0; i < count; i++) {
@@ -185,7 +206,8 @@ static enum farm_status encode_records(const struct record *records, uint32_t co
   return FARM_OK;
 }
 
-enum farm_status worker_link_partial(struct worker_link *worker, struct wire_lease lease, const struct record *records, uint32_t count) {
+enum farm_status worker_link_partial(struct worker_link *worker, struct wire_lease lease, const struct record *records,
+                                     uint32_t count) {
   for (uint32_t at = 0; at < count; at += RECORDS_PER_MESSAGE) {
     struct arena arena = {0};
     struct wire_message message = {.type = WIRE_PARTIAL, .partial = {.lease = lease, .sequence = ++worker->sequence}};
@@ -200,8 +222,8 @@ enum farm_status worker_link_partial(struct worker_link *worker, struct wire_lea
   return FARM_OK;
 }
 
-enum farm_status worker_link_finished(struct worker_link *worker, struct wire_lease lease, enum farm_status outcome, const char *text,
-                                      const struct record *records, uint32_t count) {
+enum farm_status worker_link_finished(struct worker_link *worker, struct wire_lease lease, enum farm_status outcome,
+                                      const char *text, const struct record *records, uint32_t count) {
   struct arena arena = {0};
   struct wire_record *encoded = NULL;
   enum farm_status status = FARM_OK;
@@ -211,29 +233,40 @@ enum farm_status worker_link_finished(struct worker_link *worker, struct wire_le
   }
   if (count) status = encode_records(records, count, &arena, &encoded);
   struct wire_message message = {.type = WIRE_FINISHED,
-                                 .finished = {.lease = lease, .sequence = ++worker->sequence, .status = outcome, .message = text,
-                                              .records = encoded, .records_count = count}};
+                                 .finished = {.lease = lease,
+                                              .sequence = ++worker->sequence,
+                                              .status = outcome,
+                                              .message = text,
+                                              .records = encoded,
+                                              .records_count = count}};
   if (status == FARM_OK) status = queue_result(worker, &message);
   arena_free(&arena);
   if (status == FARM_OK) end_running(worker, lease);
   return status;
 }
 
-enum farm_status worker_link_executed(struct worker_link *worker, struct wire_lease lease, enum farm_status outcome, const char *text,
-                                      const char *report, const struct wire_blob_ref *blobs, uint32_t blob_count) {
+enum farm_status worker_link_executed(struct worker_link *worker, struct wire_lease lease, enum farm_status outcome,
+                                      const char *text, const char *report, const struct wire_blob_ref *blobs,
+                                      uint32_t blob_count) {
   struct wire_message message = {.type = WIRE_FINISHED,
-                                 .finished = {.lease = lease, .sequence = ++worker->sequence, .status = outcome, .message = text,
-                                              .report = report, .blobs = blobs, .blobs_count = blob_count}};
+                                 .finished = {.lease = lease,
+                                              .sequence = ++worker->sequence,
+                                              .status = outcome,
+                                              .message = text,
+                                              .report = report,
+                                              .blobs = blobs,
+                                              .blobs_count = blob_count}};
   TRY(queue_result(worker, &message));
   end_running(worker, lease);
   return FARM_OK;
 }
 
-enum farm_status worker_link_return(struct worker_link *worker, struct wire_lease lease, const char *reason, const struct wire_variant *unknown,
-                                    uint32_t unknown_count) {
-  struct wire_message message = {.type = WIRE_RETURN,
-                                 .returned = {.lease = lease, .sequence = ++worker->sequence, .reason = reason, .unknown = unknown,
-                                              .unknown_count = unknown_count}};
+enum farm_status worker_link_return(struct worker_link *worker, struct wire_lease lease, const char *reason,
+                                    const struct wire_variant *unknown, uint32_t unknown_count) {
+  struct wire_message message = {
+      .type = WIRE_RETURN,
+      .returned = {
+          .lease = lease, .sequence = ++worker->sequence, .reason = reason, .unknown = unknown, .unknown_count = unknown_count}};
   TRY(queue_result(worker, &message));
   end_running(worker, lease);
   return FARM_OK;
@@ -244,7 +277,8 @@ enum farm_status worker_link_blob_get(struct worker_link *worker, const struct d
   return blob_link_get(worker->link, digest, most_bytes, timeout_ms, &worker->aside, out_data, out_length);
 }
 
-enum farm_status worker_link_blob_put(struct worker_link *worker, const void *data, size_t length, int timeout_ms, struct digest *out_digest) {
+enum farm_status worker_link_blob_put(struct worker_link *worker, const void *data, size_t length, int timeout_ms,
+                                      struct digest *out_digest) {
   return blob_link_put(worker->link, data, length, timeout_ms, &worker->aside, out_digest);
 }
 

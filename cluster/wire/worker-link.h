@@ -8,12 +8,13 @@
  *     event.kind JOB: worker_link_started(link, event.lease); start measuring event.job
  *                FD:  the child said something: worker_link_partial(link, lease, &screen_record, 1), at the end
  *                     worker_link_finished(link, lease, FARM_OK, "", final_record, 1); worker_link_ready(link, 1);
- *                STOP: kill the child's work for event.lease, if it is still that; worker_link_finished(link, lease, FARM_CANCELLED…)
+ *                STOP: kill the child's work for event.lease, if it is still that; worker_link_finished(link, lease,
+ * FARM_CANCELLED…)
  *                DRAIN: finish and leave       NONE: the time is over
  *   }
  *
- * Results are kept until the coordinator has stored them, and sent again after a reconnect: a result handed to partial, finished or
- * returned is not lost unless this process is. Not thread safe.
+ * Results are kept until the coordinator has stored them, and sent again after a reconnect: a result handed to partial, finished
+ * or returned is not lost unless this process is. Not thread safe.
  */
 #ifndef CLUSTER_WIRE_WORKER_LINK_H
 #define CLUSTER_WIRE_WORKER_LINK_H
@@ -50,21 +51,25 @@ bool worker_link_is_up(const struct worker_link *link);
 enum farm_status worker_link_ready(struct worker_link *link, uint32_t credits);
 enum farm_status worker_link_started(struct worker_link *link, struct wire_lease lease);
 /* Screen records as they land: kind SCREEN, one entry, problem, class, threads and policy copied from the job. */
-enum farm_status worker_link_partial(struct worker_link *link, struct wire_lease lease, const struct record *records, uint32_t count);
-/* The end of a job. Final jobs: FARM_OK with one final record that has an entry for each of the job's variants. Screen jobs: what was
- * not sent as partial yet. status other than OK: the job failed as a whole (the coordinator hands it out again). */
-enum farm_status worker_link_finished(struct worker_link *link, struct wire_lease lease, enum farm_status status, const char *message,
-                                      const struct record *records, uint32_t count);
+enum farm_status worker_link_partial(struct worker_link *link, struct wire_lease lease, const struct record *records,
+                                     uint32_t count);
+/* The end of a job. Final jobs: FARM_OK with one final record that has an entry for each of the job's variants. Screen jobs:
+ * what was not sent as partial yet. status other than OK: the job failed as a whole (the coordinator hands it out again). */
+enum farm_status worker_link_finished(struct worker_link *link, struct wire_lease lease, enum farm_status status,
+                                      const char *message, const struct record *records, uint32_t count);
 /* The end of an execute job: a report (JSON) and the digests of output blobs, stored with worker_link_blob_put before. */
-enum farm_status worker_link_executed(struct worker_link *link, struct wire_lease lease, enum farm_status status, const char *message,
-                                      const char *report, const struct wire_blob_ref *blobs, uint32_t blob_count);
+enum farm_status worker_link_executed(struct worker_link *link, struct wire_lease lease, enum farm_status status,
+                                      const char *message, const char *report, const struct wire_blob_ref *blobs,
+                                      uint32_t blob_count);
 /* Blameless: this worker does not have these variants (or not from this source). */
-enum farm_status worker_link_return(struct worker_link *link, struct wire_lease lease, const char *reason, const struct wire_variant *unknown,
-                                    uint32_t unknown_count);
+enum farm_status worker_link_return(struct worker_link *link, struct wire_lease lease, const char *reason,
+                                    const struct wire_variant *unknown, uint32_t unknown_count);
 
 /* Blobs of execute jobs, by digest; each call waits, at most timeout_ms in all, and keeps the heartbeat. */
-enum farm_status worker_link_blob_get(struct worker_link *link, const struct digest *digest, size_t most_bytes, int timeout_ms, uint8_t **out_data,
+enum farm_status worker_link_blob_get(struct worker_link *link, const struct digest *digest, size_t most_bytes, int timeout_ms,
+                                      uint8_t **out_data,
                                       size_t *out_length); // free() it
-enum farm_status worker_link_blob_put(struct worker_link *link, const void *data, size_t length, int timeout_ms, struct digest *out_digest);
+enum farm_status worker_link_blob_put(struct worker_link *link, const void *data, size_t length, int timeout_ms,
+                                      struct digest *out_digest);
 
 #endif

@@ -14,8 +14,10 @@ static void forget_actions(struct core *core) {
 
 static void add(struct core *core, struct core_action action) {
   if (core->handed_out) forget_actions(core);
-  if (array_reserve(&core->actions, &core->action_capacity, core->action_count + 1) == FARM_OK) core->actions[core->action_count++] = action;
-  else free(action.data);
+  if (array_reserve(&core->actions, &core->action_capacity, core->action_count + 1) == FARM_OK)
+    core->actions[core->action_count++] = action;
+  else
+    free(action.data);
 }
 
 struct core_action *core_actions(struct core *core, size_t *out_count) {
@@ -43,10 +45,13 @@ void core_put(struct core *core, enum core_action_kind kind, uint64_t sequence, 
   add(core, (struct core_action){.kind = kind, .sequence = sequence, .part = part, .data = copy, .length = length});
 }
 
-void core_put_message(struct core *core, enum core_action_kind kind, uint64_t sequence, uint32_t part, const struct wire_message *message) {
+void core_put_message(struct core *core, enum core_action_kind kind, uint64_t sequence, uint32_t part,
+                      const struct wire_message *message) {
   struct bytes_writer bytes = {0};
-  if (wire_encode(message, &bytes) == FARM_OK) core_put(core, kind, sequence, part, bytes.data, bytes.length);
-  else log_warning("cannot store: %s", status_message());
+  if (wire_encode(message, &bytes) == FARM_OK)
+    core_put(core, kind, sequence, part, bytes.data, bytes.length);
+  else
+    log_warning("cannot store: %s", status_message());
   bytes_writer_free(&bytes);
 }
 

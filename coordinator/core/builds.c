@@ -1,5 +1,5 @@
-/* Builds: what clients submit and wait for. A build is durable chunk by chunk, and accepted when the last one is. Its answers can always
- * be given again from the store, so a client may come and go. */
+/* Builds: what clients submit and wait for. A build is durable chunk by chunk, and accepted when the last one is. Its answers can
+ * always be given again from the store, so a client may come and go. */
 #include "core-impl.h"
 
 #include "../../base/log.h"
@@ -45,17 +45,24 @@ static uint64_t orphan_time(const struct core *core, const struct build *build) 
 static void send_result(struct core *core, const struct build *build, uint32_t index, struct wire_blob record) {
   const struct build_item *item = &build->items[index];
   struct wire_result result = {index, item->status, item->message, item->hit, record};
-  core_send(core, build->peer, &(struct wire_message){.type = WIRE_RESULT, .results = {.build = build->id, .results = &result, .results_count = 1}});
+  core_send(core, build->peer,
+            &(struct wire_message){.type = WIRE_RESULT, .results = {.build = build->id, .results = &result, .results_count = 1}});
 }
 
 static void send_done(struct core *core, const struct build *build) {
   const char *message = "";
   for (uint32_t i = 0; i < build->total && build->outcome != FARM_OK && !message[0]; i++)
     if (build->items[i].status != FARM_OK) message = build->items[i].message;
-  core_send(core, build->peer, &(struct wire_message){.type = WIRE_DONE,
-                                                      .done = {.build = build->id, .status = build->outcome, .message = message, .items = build->total,
-                                                               .hits = build->hits, .variants_timed = build->variants_timed, .failed = build->failed,
-                                                               .device_s = build->device_s}});
+  core_send(core, build->peer,
+            &(struct wire_message){.type = WIRE_DONE,
+                                   .done = {.build = build->id,
+                                            .status = build->outcome,
+                                            .message = message,
+                                            .items = build->total,
+                                            .hits = build->hits,
+                                            .variants_timed = build->variants_timed,
+                                            .failed = build->failed,
+                                            .device_s = build->device_s}});
 }
 
 static void finish_if_answered(struct core *core, struct build *build) {
@@ -64,7 +71,8 @@ static void finish_if_answered(struct core *core, struct build *build) {
   send_done(core, build);
 }
 
-void build_answer(struct core *core, struct build *build, uint32_t index, enum farm_status status, const char *message, bool hit, struct wire_blob record) {
+void build_answer(struct core *core, struct build *build, uint32_t index, enum farm_status status, const char *message, bool hit,
+                  struct wire_blob record) {
   struct build_item *item = &build->items[index];
   if (item->answered) return;
   item->answered = true;
@@ -84,8 +92,8 @@ void build_answer(struct core *core, struct build *build, uint32_t index, enum f
 }
 
 /* The current final record of an item; false when the store has none. */
-static bool find_final(struct core *core, const struct build_item *item, const char *policy, bool any_age, struct arena *arena, struct record *out,
-                       struct wire_blob *out_bytes) {
+static bool find_final(struct core *core, const struct build_item *item, const char *policy, bool any_age, struct arena *arena,
+                       struct record *out, struct wire_blob *out_bytes) {
   const char *key = record_final_key(item->item.problem, item->item.device_class, item->item.threads, policy, arena);
   return key && core->port.find(core->port.context, key, any_age, arena, out, out_bytes) == FARM_OK;
 }
@@ -94,18 +102,21 @@ static bool answer_from_store(struct core *core, struct build *build, uint32_t i
   struct arena arena = {0};
   struct record record;
   struct wire_blob bytes;
-  bool hit = !(build->flags & WIRE_REMEASURE) && find_final(core, &build->items[index], build->policy, false, &arena, &record, &bytes) &&
+  bool hit = !(build->flags & WIRE_REMEASURE) &&
+             find_final(core, &build->items[index], build->policy, false, &arena, &record, &bytes) &&
              task_covers(core, &record, &build->items[index].item, false);
   if (hit) {
     bool works = record_winner(&record) >= 0;
     core->counters.item_hits++;
-    build_answer(core, build, index, works ? FARM_OK : FARM_FAILURE, works ? "" : "no variant works on this device class", true, bytes);
+    build_answer(core, build, index, works ? FARM_OK : FARM_FAILURE, works ? "" : "no variant works on this device class", true,
+                 bytes);
   }
   arena_free(&arena);
   return hit;
 }
 
-/* Hits are answered, the rest joins tasks. Tasks move on only when all items have joined, so that equal ones share from the start. */
+/* Hits are answered, the rest joins tasks. Tasks move on only when all items have joined, so that equal ones share from the
+ * start. */
 static void resolve(struct core *core, struct build *build) {
   for (uint32_t i = 0; i < build->total; i++) {
     if (build->items[i].answered || answer_from_store(core, build, i)) continue;
@@ -122,15 +133,19 @@ static const char *why_invalid(const struct wire_item *item) {
   if (item->variants_count == 0) return "an item without variants";
   if (item->default_index >= item->variants_count) return "a default that is not among the variants";
   if (item->threads == 0) return "an item for no threads";
-  if (!item->problem[0] || !item->device_class[0] || strchr(item->device_class, '|')) return "an item without problem or device class";
+  if (!item->problem[0] || !item->device_class[0] || strchr(item->device_class, '|'))
+    return "an item without problem or device class";
   struct digest digest;
   struct map seen = {0};
   const char *why = NULL;
   for (uint32_t i = 0; !why && i < item->variants_count; i++) {
     const struct wire_variant *variant = &item->variants[i];
-    if (!variant->text[0] || strchr(variant->text, '|') || !digest_from_hex(variant->source, &digest)) why = "a variant without text or source digest";
-    else if (map_get(&seen, variant->text)) why = "a variant that is named twice";
-    else if (map_set(&seen, variant->text, &seen) != FARM_OK) why = "out of memory";
+    if (!variant->text[0] || strchr(variant->text, '|') || !digest_from_hex(variant->source, &digest))
+      why = "a variant without text or source digest";
+    else if (map_get(&seen, variant->text))
+      why = "a variant that is named twice";
+    else if (map_set(&seen, variant->text, &seen) != FARM_OK)
+      why = "out of memory";
   }
   map_free(&seen);
   return why;
@@ -141,7 +156,11 @@ static struct build *build_make(struct core *core, const struct wire_submit *sub
   struct build *build = calloc(1, sizeof *build);
   struct build_item *items = calloc(submit->item_total + 1, sizeof *items);
   if (build && items) {
-    *build = (struct build){.id = submit->build, .sequence = sequence, .flags = submit->flags, .total = submit->item_total, .items = items,
+    *build = (struct build){.id = submit->build,
+                            .sequence = sequence,
+                            .flags = submit->flags,
+                            .total = submit->item_total,
+                            .items = items,
                             .submitted_ns = core->now};
     digest_to_hex(&submit->build, build->hex);
     build->label = core_keep(&build->arena, submit->label);
@@ -163,12 +182,14 @@ static enum farm_status take_chunk(struct build *build, const struct wire_messag
   if (status == FARM_OK) status = wire_decode(bytes.data, bytes.length, &build->arena, &own);
   bytes_writer_free(&bytes);
   TRY(status);
-  FAIL_IF(own.submit.items_count == 0 || own.submit.items_count > build->total - build->received, FARM_INVALID, "a chunk of the wrong length");
+  FAIL_IF(own.submit.items_count == 0 || own.submit.items_count > build->total - build->received, FARM_INVALID,
+          "a chunk of the wrong length");
   for (uint32_t i = 0; i < own.submit.items_count; i++) {
     const char *why = why_invalid(&own.submit.items[i]);
     FAIL_IF(why, FARM_INVALID, "item %u: %s", build->received + i, why);
   }
-  for (uint32_t i = 0; i < own.submit.items_count; i++) build->items[build->received++] = (struct build_item){.item = own.submit.items[i], .message = ""};
+  for (uint32_t i = 0; i < own.submit.items_count; i++)
+    build->items[build->received++] = (struct build_item){.item = own.submit.items[i], .message = ""};
   build->parts++;
   return FARM_OK;
 }
@@ -214,12 +235,17 @@ void builds_submit(struct core *core, struct peer *peer, const struct wire_messa
   struct build *build = build_find(core, &submit->build);
   if (build && build->complete) return builds_join(core, peer, build); // submitted again: attaching
   if (!build && submit->first == 0 && submit->item_total > 0) build = build_make(core, submit, core->next_sequence++);
-  if (!build) return core_fault(core, peer->id, 0, FARM_AGAIN, "the build cannot be taken: too many builds or items, or a chunk out of order");
+  if (!build)
+    return core_fault(core, peer->id, 0, FARM_AGAIN,
+                      "the build cannot be taken: too many builds or items, or a chunk out of order");
   build->peer = peer->id;
   if (submit->first < build->received) return; // a chunk again
-  enum farm_status status = submit->first == build->received ? take_chunk(build, message) : status_set(FARM_INVALID, "a chunk out of order");
+  enum farm_status status =
+      submit->first == build->received ? take_chunk(build, message) : status_set(FARM_INVALID, "a chunk out of order");
   if (status != FARM_OK) {
-    core_send(core, peer->id, &(struct wire_message){.type = WIRE_DONE, .done = {.build = build->id, .status = status, .message = status_message()}});
+    core_send(
+        core, peer->id,
+        &(struct wire_message){.type = WIRE_DONE, .done = {.build = build->id, .status = status, .message = status_message()}});
     return build_drop(core, build);
   }
   core_put_message(core, CORE_PUT_BUILD, build->sequence, build->parts - 1, message);
@@ -234,13 +260,18 @@ void core_restore_build(struct core *core, uint64_t sequence, uint32_t part, con
   struct build *build = status == FARM_OK ? build_find(core, &message.submit.build) : NULL;
   if (status == FARM_OK && !build && part == 0) build = build_make(core, &message.submit, sequence);
   if (core->next_sequence <= sequence) core->next_sequence = sequence + 1;
-  if (status == FARM_OK && build && build->parts == part && build->sequence == sequence) status = take_chunk(build, &message);
-  else if (status == FARM_OK) status = status_set(FARM_INVALID, "chunks do not fit");
+  if (status == FARM_OK && build && build->parts == part && build->sequence == sequence)
+    status = take_chunk(build, &message);
+  else if (status == FARM_OK)
+    status = status_set(FARM_INVALID, "chunks do not fit");
   if (status != FARM_OK) {
     log_warning("a queued build was dropped: %s", status_message());
-    if (build) build_drop(core, build);
-    else core_put(core, CORE_DROP_BUILD, sequence, 0, NULL, 0);
-  } else build->complete = build->received == build->total;
+    if (build)
+      build_drop(core, build);
+    else
+      core_put(core, CORE_DROP_BUILD, sequence, 0, NULL, 0);
+  } else
+    build->complete = build->received == build->total;
   arena_free(&arena);
 }
 
@@ -274,13 +305,16 @@ static void replay(struct core *core, struct build *build, uint32_t index) {
   struct record record;
   struct wire_blob bytes = {0};
   bool found = find_final(core, item, build->policy, true, &arena, &record, &bytes);
-  if (found || item->status != FARM_OK) send_result(core, build, index, bytes);
+  if (found || item->status != FARM_OK)
+    send_result(core, build, index, bytes);
   else {
     item->answered = false;
     build->answered--;
     build->done = false;
-    if (!task_join(core, build, index)) build_answer(core, build, index, FARM_AGAIN, status_message(), false, bytes);
-    else task_advance(core, item->task);
+    if (!task_join(core, build, index))
+      build_answer(core, build, index, FARM_AGAIN, status_message(), false, bytes);
+    else
+      task_advance(core, item->task);
   }
   arena_free(&arena);
 }
@@ -303,8 +337,11 @@ void builds_close(struct core *core, const struct digest *id) {
 void builds_cancel(struct core *core, struct peer *peer, const struct digest *id) {
   struct build *build = build_find(core, id);
   const struct wire_message done = {.type = WIRE_DONE,
-                                    .done = {.build = *id, .status = build && build->done ? build->outcome : FARM_CANCELLED, .message = "cancelled",
-                                             .items = build ? build->total : 0, .hits = build ? build->hits : 0,
+                                    .done = {.build = *id,
+                                             .status = build && build->done ? build->outcome : FARM_CANCELLED,
+                                             .message = "cancelled",
+                                             .items = build ? build->total : 0,
+                                             .hits = build ? build->hits : 0,
                                              .variants_timed = build ? build->variants_timed : 0}};
   core_send(core, peer->id, &done);
   if (build && build->peer && build->peer != peer->id && !build->done) core_send(core, build->peer, &done); // it was another's
@@ -341,13 +378,15 @@ void builds_tick(struct core *core) {
     if (!build->peer && core->now >= build->orphan_ns) {
       log_info("build %.8s (%s) ends: its client is gone", build->hex, build->label);
       build_drop(core, build);
-    } else fail_fast(core, build);
+    } else
+      fail_fast(core, build);
   }
 }
 
 /* ---- lookup ---- */
 
-static bool look_up(struct core *core, const struct wire_lookup *lookup, uint32_t index, struct arena *arena, struct wire_found *out) {
+static bool look_up(struct core *core, const struct wire_lookup *lookup, uint32_t index, struct arena *arena,
+                    struct wire_found *out) {
   const struct wire_item *item = &lookup->items[index];
   struct build_item asked = {.item = *item};
   struct record record;
@@ -362,8 +401,10 @@ static bool look_up(struct core *core, const struct wire_lookup *lookup, uint32_
   }
   uint8_t *screened = arena_alloc(arena, item->variants_count / 8 + 1);
   for (uint32_t i = 0; screened && i < item->variants_count; i++) {
-    const char *key = record_screen_key(item->problem, item->variants[i].text, item->variants[i].source, item->device_class, item->threads, lookup->policy, arena);
-    if (key && core->port.find(core->port.context, key, any_age, arena, &record, NULL) == FARM_OK) screened[i / 8] |= (uint8_t)(1 << i % 8);
+    const char *key = record_screen_key(item->problem, item->variants[i].text, item->variants[i].source, item->device_class,
+                                        item->threads, lookup->policy, arena);
+    if (key && core->port.find(core->port.context, key, any_age, arena, &record, NULL) == FARM_OK)
+      screened[i / 8] |= (uint8_t)(1 << i % 8);
   }
   if (screened) out->screened = (struct wire_blob){screened, (item->variants_count + 7) / 8};
   return true;
@@ -380,9 +421,14 @@ void builds_lookup(struct core *core, struct peer *peer, const struct wire_looku
       bytes += found[count].record.length + found[count].screened.length;
       count++;
     }
-    if (!found) core_fault(core, peer->id, lookup->request, FARM_NO_MEMORY, "out of memory");
-    else core_send(core, peer->id, &(struct wire_message){.type = WIRE_FOUND,
-                                                          .founds = {.request = lookup->request, .more = at < lookup->items_count, .items = found, .items_count = count}});
+    if (!found)
+      core_fault(core, peer->id, lookup->request, FARM_NO_MEMORY, "out of memory");
+    else
+      core_send(
+          core, peer->id,
+          &(struct wire_message){
+              .type = WIRE_FOUND,
+              .founds = {.request = lookup->request, .more = at < lookup->items_count, .items = found, .items_count = count}});
     arena_free(&arena);
     if (!found || lookup->items_count == 0) return;
   }

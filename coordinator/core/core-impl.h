@@ -14,13 +14,22 @@
 #include "../../base/array.h"
 #include "../../base/map.h"
 
-enum { BLAMED_MOST = 3, DEATHS_MOST = 3, WORKERS_BLAMED_MOST = 2, FINAL_ATTEMPTS_MOST = 5, SUSPECTS_MOST = 3, REFUSALS_MOST = 4, BUILDS_MOST = 4096, EXECUTIONS_MOST = 4096 };
+enum {
+  BLAMED_MOST = 3,
+  DEATHS_MOST = 3,
+  WORKERS_BLAMED_MOST = 2,
+  FINAL_ATTEMPTS_MOST = 5,
+  SUSPECTS_MOST = 3,
+  REFUSALS_MOST = 4,
+  BUILDS_MOST = 4096,
+  EXECUTIONS_MOST = 4096
+};
 
 struct device_pool { // a device class
   char *text;
   uint32_t index;
-  uint32_t workers;    // alive
-  double ratio;        // observed over estimated seconds of a variant, smoothed
+  uint32_t workers; // alive
+  double ratio;     // observed over estimated seconds of a variant, smoothed
 };
 
 struct peer {
@@ -37,7 +46,7 @@ struct peer {
 
 /* What is remembered of a worker beyond its connection, by name (host and device). */
 struct culprit {
-  uint32_t suspects;        // different variants that died on it in a row
+  uint32_t suspects; // different variants that died on it in a row
   uint64_t aside_until_ns, aside_for_ns;
 };
 
@@ -73,8 +82,8 @@ struct task_variant {
   enum variant_state state;
   struct record_entry entry; // LANDED
   uint32_t deaths, blamed_count, refused_count;
-  const char *blamed[BLAMED_MOST];      // names of workers it died on
-  uint64_t refused[REFUSALS_MOST];      // hashes of catalogues that lack it
+  const char *blamed[BLAMED_MOST]; // names of workers it died on
+  uint64_t refused[REFUSALS_MOST]; // hashes of catalogues that lack it
 };
 
 struct waiter {
@@ -97,7 +106,7 @@ struct task {
   const char *default_text;
   struct waiter *waiters;
   size_t waiter_count, waiter_capacity;
-  uint32_t needed, leased;   // variants in these states
+  uint32_t needed, leased; // variants in these states
   uint32_t final_attempts;
   const char *final_blamed[FINAL_ATTEMPTS_MOST];
   /* Of the last screen that landed: what a record made without a final says. */
@@ -146,7 +155,8 @@ struct core {
 /* actions.c */
 void core_send(struct core *core, uint64_t peer, const struct wire_message *message);
 void core_put(struct core *core, enum core_action_kind kind, uint64_t sequence, uint32_t part, const void *data, size_t length);
-void core_put_message(struct core *core, enum core_action_kind kind, uint64_t sequence, uint32_t part, const struct wire_message *message);
+void core_put_message(struct core *core, enum core_action_kind kind, uint64_t sequence, uint32_t part,
+                      const struct wire_message *message);
 void core_drop_peer(struct core *core, uint64_t peer);
 void core_fault(struct core *core, uint64_t peer, uint32_t request, enum farm_status status, const char *message);
 
@@ -164,7 +174,8 @@ void builds_lookup(struct core *core, struct peer *peer, const struct wire_looku
 void builds_detach_peer(struct core *core, uint64_t peer);
 void builds_tick(struct core *core);
 void builds_resolve_all(struct core *core);
-void build_answer(struct core *core, struct build *build, uint32_t item, enum farm_status status, const char *message, bool hit, struct wire_blob record);
+void build_answer(struct core *core, struct build *build, uint32_t item, enum farm_status status, const char *message, bool hit,
+                  struct wire_blob record);
 void build_free(struct core *core, struct build *build);
 void builds_progress(struct core *core);
 
@@ -181,8 +192,10 @@ void task_free(struct core *core, struct task *task);
 int task_find_variant(const struct task *task, const char *text); // -1
 double task_variant_seconds(const struct task *task);
 
-/* jobs.c */
+/* schedule.c */
 void jobs_dispatch(struct core *core);
+
+/* jobs.c */
 void jobs_take_records(struct core *core, struct peer *worker, const struct wire_record *records, uint32_t count);
 void jobs_started(struct core *core, struct peer *worker, struct wire_lease lease);
 void jobs_progress(struct core *core, struct peer *worker, struct wire_lease lease);
@@ -196,12 +209,22 @@ void jobs_of_worker_detach(struct core *core, struct peer *worker); // its jobs 
 void jobs_of_task_stop(struct core *core, struct task *task, int kind, const struct peer *except);
 void jobs_tick(struct core *core);
 void job_remove(struct core *core, struct job *job);
+struct job *job_make(struct core *core, struct wire_lease lease, enum wire_job_kind kind,
+                     uint32_t variant_most); // NULL: out of memory
+
+/* workers.c */
 struct culprit *core_culprit(struct core *core, const char *name);
 bool worker_is_aside(struct core *core, const struct peer *worker);
+bool worker_has_colleague(struct core *core, const struct device_pool *pool, const char *name); // another that could do its work
+bool variant_is_blamed(const struct task_variant *variant, const char *name);
+void worker_suspect(struct core *core, const struct device_pool *pool, const char *name);
+bool worker_lacks(const struct peer *worker, const struct task_variant *variant);
+void worker_refuses(const struct peer *worker, struct task_variant *variant);
 
 /* executions.c */
 void executions_take(struct core *core, struct peer *peer, const struct wire_message *message);
-void executions_finish(struct core *core, struct execution *execution, enum farm_status status, const char *message, const struct wire_finished *finished);
+void executions_finish(struct core *core, struct execution *execution, enum farm_status status, const char *message,
+                       const struct wire_finished *finished);
 void executions_retry(struct core *core, struct execution *execution);
 void executions_of_peer_end(struct core *core, uint64_t peer);
 struct execution *executions_next(struct core *core, const struct device_pool *pool);

@@ -55,7 +55,8 @@ static void keep(struct map *map, const char *key, const void *data, size_t leng
   REQUIRE(map_set(map, key, stored) == FARM_OK);
 }
 
-static enum farm_status find(void *context, const char *key, bool any_age, struct arena *arena, struct record *out, struct wire_blob *out_bytes) {
+static enum farm_status find(void *context, const char *key, bool any_age, struct arena *arena, struct record *out,
+                             struct wire_blob *out_bytes) {
   (void)any_age;
   const struct stored *stored = map_get(&((struct bench *)context)->records, key);
   if (!stored) return FARM_NOT_FOUND;
@@ -88,15 +89,30 @@ static void describe(struct actor *actor, const struct wire_message *m, char out
     arena_free(&actor->arena);
     REQUIRE(wire_copy_job(&m->job, &actor->arena, &actor->job) == FARM_OK);
     at = snprintf(out, 160, "JOB %s %s", kinds[m->job.kind], m->job.problem);
-    for (uint32_t i = 0; i < m->job.variants_count; i++) at += snprintf(out + at, 160 - (size_t)at, " %s", m->job.variants[i].text);
+    for (uint32_t i = 0; i < m->job.variants_count; i++)
+      at += snprintf(out + at, 160 - (size_t)at, " %s", m->job.variants[i].text);
     break;
-  case WIRE_RESULT: snprintf(out, 160, "RESULT %u %s%s", m->results.results[0].item, status_name(m->results.results[0].status), m->results.results[0].hit ? " hit" : ""); break;
-  case WIRE_DONE: snprintf(out, 160, "DONE %s", status_name(m->done.status)); break;
-  case WIRE_FAULT: snprintf(out, 160, "FAULT %s", status_name(m->fault.status)); break;
-  case WIRE_REFUSE: snprintf(out, 160, "REFUSE %s", status_name(m->refuse.status)); break;
-  case WIRE_STOP: snprintf(out, 160, "STOP %s", m->stop.reason); break;
-  case WIRE_DRAIN: snprintf(out, 160, "DRAIN"); break;
-  default: break; // greetings, heartbeats, acknowledgements and progress are not what scripts are about
+  case WIRE_RESULT:
+    snprintf(out, 160, "RESULT %u %s%s", m->results.results[0].item, status_name(m->results.results[0].status),
+             m->results.results[0].hit ? " hit" : "");
+    break;
+  case WIRE_DONE:
+    snprintf(out, 160, "DONE %s", status_name(m->done.status));
+    break;
+  case WIRE_FAULT:
+    snprintf(out, 160, "FAULT %s", status_name(m->fault.status));
+    break;
+  case WIRE_REFUSE:
+    snprintf(out, 160, "REFUSE %s", status_name(m->refuse.status));
+    break;
+  case WIRE_STOP:
+    snprintf(out, 160, "STOP %s", m->stop.reason);
+    break;
+  case WIRE_DRAIN:
+    snprintf(out, 160, "DRAIN");
+    break;
+  default:
+    break; // greetings, heartbeats, acknowledgements and progress are not what scripts are about
   }
 }
 
@@ -122,11 +138,16 @@ static void settle(struct bench *bench) {
     snprintf(key, sizeof key, "%06llu", (unsigned long long)action->sequence);
     struct arena arena = {0};
     struct record record;
-    if (action->kind == CORE_SEND) deliver(bench, action);
-    else if (action->kind == CORE_PUT_BUILD) keep(&bench->builds, key, action->data, action->length); // scripts submit in one chunk
-    else if (action->kind == CORE_PUT_JOB) keep(&bench->jobs, key, action->data, action->length);
-    else if (action->kind == CORE_DROP_BUILD) free(map_remove(&bench->builds, key));
-    else if (action->kind == CORE_DROP_JOB) free(map_remove(&bench->jobs, key));
+    if (action->kind == CORE_SEND)
+      deliver(bench, action);
+    else if (action->kind == CORE_PUT_BUILD)
+      keep(&bench->builds, key, action->data, action->length); // scripts submit in one chunk
+    else if (action->kind == CORE_PUT_JOB)
+      keep(&bench->jobs, key, action->data, action->length);
+    else if (action->kind == CORE_DROP_BUILD)
+      free(map_remove(&bench->builds, key));
+    else if (action->kind == CORE_DROP_JOB)
+      free(map_remove(&bench->jobs, key));
     else if (action->kind == CORE_PUT_RECORD) {
       REQUIRE(record_decode(action->data, action->length, &arena, &record) == FARM_OK);
       keep(&bench->records, record_key(&record, &arena), action->data, action->length);
@@ -139,9 +160,11 @@ static void start(struct bench *bench) {
   struct core_options options = {.build = "bench", .epoch = ++bench->epoch};
   REQUIRE_OK(core_create(&options, &(struct core_port){bench, find, unix_time}, &bench->core));
   for (struct map_entry *e = map_next(&bench->builds, NULL); e; e = map_next(&bench->builds, e))
-    core_restore_build(bench->core, strtoull(e->key, NULL, 10), 0, ((struct stored *)e->value)->data, ((struct stored *)e->value)->length);
+    core_restore_build(bench->core, strtoull(e->key, NULL, 10), 0, ((struct stored *)e->value)->data,
+                       ((struct stored *)e->value)->length);
   for (struct map_entry *e = map_next(&bench->jobs, NULL); e; e = map_next(&bench->jobs, e))
-    core_restore_job(bench->core, strtoull(e->key, NULL, 10), ((struct stored *)e->value)->data, ((struct stored *)e->value)->length);
+    core_restore_job(bench->core, strtoull(e->key, NULL, 10), ((struct stored *)e->value)->data,
+                     ((struct stored *)e->value)->length);
   core_start(bench->core, bench->now);
   settle(bench);
 }
@@ -161,20 +184,40 @@ static void send(struct bench *bench, const struct actor *actor, const struct wi
 
 static struct record_entry entry_of(const char *variant, enum farm_status status) {
   double t = 100 + atof(variant + 1);
-  struct record_entry entry = {.variant = variant, .source_digest = SOURCE, .status = status, .message = status ? "wrong" : "", .rank = RECORD_RANK_NONE};
+  struct record_entry entry = {
+      .variant = variant, .source_digest = SOURCE, .status = status, .message = status ? "wrong" : "", .rank = RECORD_RANK_NONE};
   if (status == FARM_OK) entry.times = (struct record_times){5, t, t, t, t, t, t, t, t};
   return entry;
 }
 
-static void report(struct bench *bench, struct actor *worker, enum record_kind kind, struct record_entry *entries, uint32_t count, bool finished) {
-  struct record record = {.kind = kind, .problem = worker->job.problem, .device_class = worker->class_name, .policy = worker->job.policy, .threads = worker->job.threads, .device = worker->name,
-                          .build = "b", .clocks = "", .unix_s = unix_time(bench), .device_s = 0.1, .entry_count = count, .entries = entries};
+static void report(struct bench *bench, struct actor *worker, enum record_kind kind, struct record_entry *entries, uint32_t count,
+                   bool finished) {
+  struct record record = {.kind = kind,
+                          .problem = worker->job.problem,
+                          .device_class = worker->class_name,
+                          .policy = worker->job.policy,
+                          .threads = worker->job.threads,
+                          .device = worker->name,
+                          .build = "b",
+                          .clocks = "",
+                          .unix_s = unix_time(bench),
+                          .device_s = 0.1,
+                          .entry_count = count,
+                          .entries = entries};
   struct bytes_writer bytes = {0};
   if (count) REQUIRE_OK(record_encode(&record, &bytes));
   struct wire_record encoded = {{bytes.data, (uint32_t)bytes.length}};
   if (finished)
-    send(bench, worker, &(struct wire_message){.type = WIRE_FINISHED, .finished = {.lease = worker->job.lease, .sequence = ++bench->sequence, .records = &encoded, .records_count = count > 0}});
-  else send(bench, worker, &(struct wire_message){.type = WIRE_PARTIAL, .partial = {.lease = worker->job.lease, .sequence = ++bench->sequence, .records = &encoded, .records_count = 1}});
+    send(bench, worker,
+         &(struct wire_message){
+             .type = WIRE_FINISHED,
+             .finished = {
+                 .lease = worker->job.lease, .sequence = ++bench->sequence, .records = &encoded, .records_count = count > 0}});
+  else
+    send(bench, worker,
+         &(struct wire_message){
+             .type = WIRE_PARTIAL,
+             .partial = {.lease = worker->job.lease, .sequence = ++bench->sequence, .records = &encoded, .records_count = 1}});
   bytes_writer_free(&bytes);
 }
 
@@ -197,11 +240,22 @@ static void submit(struct bench *bench, struct actor *client, char *words) {
     uint32_t variants = (uint32_t)atoi(colon + 1);
     struct wire_variant *list = arena_alloc_array(&arena, variants, sizeof *list);
     for (uint32_t v = 0; v < variants; v++) list[v] = (struct wire_variant){arena_printf(&arena, "v%u", v), SOURCE};
-    items[count] = (struct wire_item){.problem = arena_string(&arena, word, (size_t)(colon - word)), .device_class = "c", .threads = 1, .estimated_ns = at ? atof(at + 1) * 1e3 : 1000,
-                                      .variants = list, .variants_count = variants};
+    items[count] = (struct wire_item){.problem = arena_string(&arena, word, (size_t)(colon - word)),
+                                      .device_class = "c",
+                                      .threads = 1,
+                                      .estimated_ns = at ? atof(at + 1) * 1e3 : 1000,
+                                      .variants = list,
+                                      .variants_count = variants};
   }
-  send(bench, client, &(struct wire_message){.type = WIRE_SUBMIT, .submit = {.build = digest_of_text(id), .label = id, .policy = "cold/1", .flags = (uint32_t)atoi(flags), .item_total = count,
-                                                                             .items = items, .items_count = count}});
+  send(bench, client,
+       &(struct wire_message){.type = WIRE_SUBMIT,
+                              .submit = {.build = digest_of_text(id),
+                                         .label = id,
+                                         .policy = "cold/1",
+                                         .flags = (uint32_t)atoi(flags),
+                                         .item_total = count,
+                                         .items = items,
+                                         .items_count = count}});
   arena_free(&arena);
 }
 
@@ -209,9 +263,18 @@ static void hello(struct bench *bench, struct actor *actor, const char *class_na
   actor->id = ++bench->next_id;
   actor->beating = true;
   snprintf(actor->class_name, sizeof actor->class_name, "%s", class_name ? class_name : "");
-  send(bench, actor, &(struct wire_message){.type = WIRE_HELLO, .hello = {.protocol_low = 1, .protocol_high = 1, .role = actor->worker ? WIRE_ROLE_WORKER : WIRE_ROLE_CLIENT, .host = actor->name,
-                                                                          .device_class = actor->class_name, .device = "d", .threads = 4, .catalogue = actor->name, .running = &actor->job,
-                                                                          .running_count = naming}});
+  send(bench, actor,
+       &(struct wire_message){.type = WIRE_HELLO,
+                              .hello = {.protocol_low = 1,
+                                        .protocol_high = 1,
+                                        .role = actor->worker ? WIRE_ROLE_WORKER : WIRE_ROLE_CLIENT,
+                                        .host = actor->name,
+                                        .device_class = actor->class_name,
+                                        .device = "d",
+                                        .threads = 4,
+                                        .catalogue = actor->name,
+                                        .running = &actor->job,
+                                        .running_count = naming}});
 }
 
 static void tick(struct bench *bench, double seconds) {
@@ -229,24 +292,48 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
   char *second = strchr(rest, ' ');
   if (second && strcmp(verb, "submit") != 0) *second++ = 0;
   struct record_entry entry = entry_of(rest[0] ? rest : "v0", second ? FARM_TACTIC_WRONG : FARM_OK);
-  if (strcmp(verb, "hello") == 0) hello(bench, actor, rest, second != NULL);
-  else if (strcmp(verb, "ready") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_READY, .ready = {(uint32_t)atoi(rest)}});
-  else if (strcmp(verb, "submit") == 0) submit(bench, actor, rest);
-  else if (strcmp(verb, "started") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_STARTED, .started = {actor->job.lease}});
-  else if (strcmp(verb, "land") == 0) report(bench, actor, RECORD_SCREEN, &entry, 1, false);
-  else if (strcmp(verb, "finish") == 0) report(bench, actor, RECORD_SCREEN, NULL, 0, true);
-  else if (strcmp(verb, "final") == 0) final(bench, actor);
-  else if (strcmp(verb, "fail") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_FINISHED, .finished = {.lease = actor->job.lease, .sequence = 1, .status = FARM_NO_MEMORY}});
+  if (strcmp(verb, "hello") == 0)
+    hello(bench, actor, rest, second != NULL);
+  else if (strcmp(verb, "ready") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_READY, .ready = {(uint32_t)atoi(rest)}});
+  else if (strcmp(verb, "submit") == 0)
+    submit(bench, actor, rest);
+  else if (strcmp(verb, "started") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_STARTED, .started = {actor->job.lease}});
+  else if (strcmp(verb, "land") == 0)
+    report(bench, actor, RECORD_SCREEN, &entry, 1, false);
+  else if (strcmp(verb, "finish") == 0)
+    report(bench, actor, RECORD_SCREEN, NULL, 0, true);
+  else if (strcmp(verb, "final") == 0)
+    final(bench, actor);
+  else if (strcmp(verb, "fail") == 0)
+    send(bench, actor,
+         &(struct wire_message){.type = WIRE_FINISHED,
+                                .finished = {.lease = actor->job.lease, .sequence = 1, .status = FARM_NO_MEMORY}});
   else if (strcmp(verb, "return") == 0)
-    send(bench, actor, &(struct wire_message){.type = WIRE_RETURN, .returned = {.lease = actor->job.lease, .sequence = 1, .reason = "unknown", .unknown = &(struct wire_variant){rest, SOURCE}, .unknown_count = 1}});
-  else if (strcmp(verb, "bye") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_BYE}), actor->beating = false;
-  else if (strcmp(verb, "lost") == 0) core_peer_gone(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
-  else if (strcmp(verb, "silent") == 0) actor->beating = false;
-  else if (strcmp(verb, "attach") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_ATTACH, .attach = {.build = id}});
-  else if (strcmp(verb, "cancel") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_CANCEL, .cancel = {id}});
-  else if (strcmp(verb, "copy") == 0) REQUIRE_OK(wire_copy_job(&actor_named(bench, rest)->job, &actor->arena, &actor->job));
-  else if (strcmp(verb, "close") == 0) send(bench, actor, &(struct wire_message){.type = WIRE_CLOSE, .close = {id}});
-  else CHECK_MESSAGE(false, "no such verb: %s", verb);
+    send(bench, actor,
+         &(struct wire_message){.type = WIRE_RETURN,
+                                .returned = {.lease = actor->job.lease,
+                                             .sequence = 1,
+                                             .reason = "unknown",
+                                             .unknown = &(struct wire_variant){rest, SOURCE},
+                                             .unknown_count = 1}});
+  else if (strcmp(verb, "bye") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_BYE}), actor->beating = false;
+  else if (strcmp(verb, "lost") == 0)
+    core_peer_gone(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
+  else if (strcmp(verb, "silent") == 0)
+    actor->beating = false;
+  else if (strcmp(verb, "attach") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_ATTACH, .attach = {.build = id}});
+  else if (strcmp(verb, "cancel") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_CANCEL, .cancel = {id}});
+  else if (strcmp(verb, "copy") == 0)
+    REQUIRE_OK(wire_copy_job(&actor_named(bench, rest)->job, &actor->arena, &actor->job));
+  else if (strcmp(verb, "close") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_CLOSE, .close = {id}});
+  else
+    CHECK_MESSAGE(false, "no such verb: %s", verb);
 }
 
 static void expect(struct actor *actor, const char *text, const char *script, int line) {
@@ -263,9 +350,12 @@ static void run(const char *name, const char *const *script) {
     snprintf(text, sizeof text, "%s", script[line]);
     char *rest, *who = strtok_r(text, " ", &rest);
     size_t length = strlen(who);
-    if (strcmp(who, "tick") == 0) tick(bench, atof(rest));
-    else if (strcmp(who, "restart") == 0) core_free(&bench->core), start(bench);
-    else if (who[length - 1] == '<') who[length - 1] = 0, expect(actor_named(bench, who), rest, name, line + 1);
+    if (strcmp(who, "tick") == 0)
+      tick(bench, atof(rest));
+    else if (strcmp(who, "restart") == 0)
+      core_free(&bench->core), start(bench);
+    else if (who[length - 1] == '<')
+      who[length - 1] = 0, expect(actor_named(bench, who), rest, name, line + 1);
     else {
       char *verb = strtok_r(NULL, " ", &rest);
       act(bench, actor_named(bench, who), verb, rest);
@@ -281,81 +371,107 @@ static void run(const char *name, const char *const *script) {
   free(bench);
 }
 
-#define SCRIPT(name, ...)                                                                                    \
-  TEST(name, "") {                                                                                           \
-    static const char *const script[] = {__VA_ARGS__, NULL};                                                 \
-    run(#name, script);                                                                                      \
+#define SCRIPT(name, ...)                                                                                                        \
+  TEST(name, "") {                                                                                                               \
+    static const char *const script[] = {__VA_ARGS__, NULL};                                                                     \
+    run(#name, script);                                                                                                          \
   }
 
-SCRIPT(core_screens_then_final_then_hits, "w hello c", "w ready 1", "a hello", "a submit A 0 p:3", "w< JOB screen p v0 v1 v2", "w started", "w land v0", "w land v1",
-       "w land v2 FAILED", "w finish", "w ready 1", "w< JOB final p v0 v1", "w started", "a<", "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "w<", "a close A",
-       "b hello", "b submit B 0 p:3", "b< RESULT 0 OK hit", "b< DONE OK", "w<")
+SCRIPT(core_screens_then_final_then_hits, "w hello c", "w ready 1", "a hello", "a submit A 0 p:3", "w< JOB screen p v0 v1 v2",
+       "w started", "w land v0", "w land v1", "w land v2 FAILED", "w finish", "w ready 1", "w< JOB final p v0 v1", "w started",
+       "a<", "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "w<", "a close A", "b hello", "b submit B 0 p:3",
+       "b< RESULT 0 OK hit", "b< DONE OK", "w<")
 
-SCRIPT(core_only_what_is_missing_is_measured, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0", "w land v1", "w finish", "w ready 1",
-       "w< JOB final p v0 v1", "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "a submit B 0 p:3", "w< JOB screen p v2", "w land v2", "w finish", "w ready 1",
-       "w< JOB final p v0 v1 v2", "w final", "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_only_what_is_missing_is_measured, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1",
+       "w land v0", "w land v1", "w finish", "w ready 1", "w< JOB final p v0 v1", "w final", "a< RESULT 0 OK", "a< DONE OK",
+       "w ready 1", "a submit B 0 p:3", "w< JOB screen p v2", "w land v2", "w finish", "w ready 1", "w< JOB final p v0 v1 v2",
+       "w final", "a< RESULT 0 OK", "a< DONE OK")
 
 /* The new variant fails: the final of before still says it all. */
-SCRIPT(core_no_new_final_when_nothing_new_survives, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0", "w land v1", "w finish", "w ready 1",
-       "w< JOB final p v0 v1", "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "a submit B 0 p:3", "w< JOB screen p v2", "w land v2 FAILED", "a< RESULT 0 OK", "a< DONE OK",
-       "w finish", "w ready 1", "w<")
+SCRIPT(core_no_new_final_when_nothing_new_survives, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2",
+       "w< JOB screen p v0 v1", "w land v0", "w land v1", "w finish", "w ready 1", "w< JOB final p v0 v1", "w final",
+       "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "a submit B 0 p:3", "w< JOB screen p v2", "w land v2 FAILED",
+       "a< RESULT 0 OK", "a< DONE OK", "w finish", "w ready 1", "w<")
 
-SCRIPT(core_builds_in_flight_share_a_task, "w hello c", "a hello", "b hello", "a submit A 0 p:2", "b submit B 0 p:2", "w ready 1", "w< JOB screen p v0 v1", "w land v0", "w land v1", "w finish",
-       "w ready 1", "w< JOB final p v0 v1", "w final", "a< RESULT 0 OK", "b< RESULT 0 OK", "a< DONE OK", "b< DONE OK", "w ready 1", "w<")
+SCRIPT(core_builds_in_flight_share_a_task, "w hello c", "a hello", "b hello", "a submit A 0 p:2", "b submit B 0 p:2", "w ready 1",
+       "w< JOB screen p v0 v1", "w land v0", "w land v1", "w finish", "w ready 1", "w< JOB final p v0 v1", "w final",
+       "a< RESULT 0 OK", "b< RESULT 0 OK", "a< DONE OK", "b< DONE OK", "w ready 1", "w<")
 
-SCRIPT(core_one_working_variant_needs_no_final, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w land v0", "a< RESULT 0 OK", "a< DONE OK")
-SCRIPT(core_nothing_works, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0 FAILED", "w land v1 FAILED", "a< RESULT 0 FAILURE", "a< DONE FAILURE")
+SCRIPT(core_one_working_variant_needs_no_final, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
+       "w land v0", "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_nothing_works, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0 FAILED",
+       "w land v1 FAILED", "a< RESULT 0 FAILURE", "a< DONE FAILURE")
 
-SCRIPT(core_longest_first, "w hello c", "a hello", "a submit A 0 s:1@10 l:1@9000 m:1@500", "w ready 1", "w< JOB screen l v0", "w land v0", "w finish", "w ready 1", "w< JOB screen m v0", "w land v0",
-       "w finish", "w ready 1", "w< JOB screen s v0")
+SCRIPT(core_longest_first, "w hello c", "a hello", "a submit A 0 s:1@10 l:1@9000 m:1@500", "w ready 1", "w< JOB screen l v0",
+       "w land v0", "w finish", "w ready 1", "w< JOB screen m v0", "w land v0", "w finish", "w ready 1", "w< JOB screen s v0")
 
-SCRIPT(core_builds_take_turns, "w hello c", "a hello", "b hello", "a submit A 0 a0:1 a1:1 a2:1", "b submit B 0 b0:1 b1:1", "w ready 1", "w< JOB screen a0 v0", "w land v0", "w finish", "w ready 1", "w< JOB screen b0 v0", "w land v0", "w finish", "w ready 1", "w< JOB screen a1 v0", "w land v0", "w finish",
-       "w ready 1", "w< JOB screen b1 v0")
+SCRIPT(core_builds_take_turns, "w hello c", "a hello", "b hello", "a submit A 0 a0:1 a1:1 a2:1", "b submit B 0 b0:1 b1:1",
+       "w ready 1", "w< JOB screen a0 v0", "w land v0", "w finish", "w ready 1", "w< JOB screen b0 v0", "w land v0", "w finish",
+       "w ready 1", "w< JOB screen a1 v0", "w land v0", "w finish", "w ready 1", "w< JOB screen b1 v0")
 
-SCRIPT(core_silent_worker_loses_its_lease, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:3", "w1< JOB screen p v0 v1 v2", "w1 started", "w1 land v0", "w2 hello c", "w2 ready 1", "w2<", "w1 silent",
-       "tick 2", "w2<", "tick 2", "w2< JOB screen p v2", /* v1 is suspected: alone, later */ "w2 started", "w2 land v2", "w2 finish", "w2 ready 1", "w2< JOB screen p v1")
+SCRIPT(core_silent_worker_loses_its_lease, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:3", "w1< JOB screen p v0 v1 v2",
+       "w1 started", "w1 land v0", "w2 hello c", "w2 ready 1", "w2<", "w1 silent", "tick 2", "w2<", "tick 2",
+       "w2< JOB screen p v2", /* v1 is suspected: alone, later */ "w2 started", "w2 land v2", "w2 finish", "w2 ready 1",
+       "w2< JOB screen p v1")
 
-SCRIPT(core_two_workers_quarantine_a_variant, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2", "w1< JOB screen p v0 v1", "w1 started", "w1 land v0", "w1 lost", "w2 hello c", "w2 ready 1",
-       "w2< JOB screen p v1", "w2 started", "w2 lost", /* v1 is out, v0 alone needs no final */ "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_two_workers_quarantine_a_variant, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2", "w1< JOB screen p v0 v1",
+       "w1 started", "w1 land v0", "w1 lost", "w2 hello c", "w2 ready 1", "w2< JOB screen p v1", "w2 started", "w2 lost",
+       /* v1 is out, v0 alone needs no final */ "a< RESULT 0 OK", "a< DONE OK")
 
-SCRIPT(core_three_deaths_on_one_worker_quarantine, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w started", "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w started",
-       "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w started", "w lost", "a< RESULT 0 FAILURE", "a< DONE FAILURE")
+SCRIPT(core_three_deaths_on_one_worker_quarantine, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
+       "w started", "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w started", "w lost", "w hello c", "w ready 1",
+       "w< JOB screen p v0", "w started", "w lost", "a< RESULT 0 FAILURE", "a< DONE FAILURE")
 
-SCRIPT(core_not_started_is_not_blamed, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w lost", "w hello c", "w ready 1",
-       "w< JOB screen p v0", "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w started", "w land v0", "a< RESULT 0 OK")
+SCRIPT(core_not_started_is_not_blamed, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w lost",
+       "w hello c", "w ready 1", "w< JOB screen p v0", "w lost", "w hello c", "w ready 1", "w< JOB screen p v0", "w lost",
+       "w hello c", "w ready 1", "w< JOB screen p v0", "w started", "w land v0", "a< RESULT 0 OK")
 
 /* Four suspects in a row on w1 while w2 does well: w1 gets nothing for a while, and its suspects are cleared. */
-SCRIPT(core_worker_with_many_suspects_is_set_aside, "w2 hello c", "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:1@900 q:1@800 r:1@700 s:1@600", "w1< JOB screen p v0", "w1 started", "w1 lost", "w1 hello c",
-       "w1 ready 1", "w1< JOB screen q v0", "w1 started", "w1 lost", "w1 hello c", "w1 ready 1", "w1< JOB screen r v0", "w1 started", "w1 lost", "w1 hello c", "w1 ready 1", "w1<", "tick 9", "w1<", "tick 2",
-       "w1< JOB screen p v0")
+SCRIPT(core_worker_with_many_suspects_is_set_aside, "w2 hello c", "w1 hello c", "w1 ready 1", "a hello",
+       "a submit A 0 p:1@900 q:1@800 r:1@700 s:1@600", "w1< JOB screen p v0", "w1 started", "w1 lost", "w1 hello c", "w1 ready 1",
+       "w1< JOB screen q v0", "w1 started", "w1 lost", "w1 hello c", "w1 ready 1", "w1< JOB screen r v0", "w1 started", "w1 lost",
+       "w1 hello c", "w1 ready 1", "w1<", "tick 9", "w1<", "tick 2", "w1< JOB screen p v0")
 
-SCRIPT(core_deadline_counts_from_started_and_from_news, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "tick 100", "w<", "w started", "tick 50", "w<", "w land v0", "tick 50", "w<",
-       "tick 20", "w< STOP overdue", "w finish", "w ready 1", "w< JOB screen p v1")
+SCRIPT(core_deadline_counts_from_started_and_from_news, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2",
+       "w< JOB screen p v0 v1", "tick 100", "w<", "w started", "tick 50", "w<", "w land v0", "tick 50", "w<", "tick 20",
+       "w< STOP overdue", "w finish", "w ready 1", "w< JOB screen p v1")
 
-SCRIPT(core_late_result_counts_while_it_is_missing, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:1", "w1< JOB screen p v0", "w1 started", "w1 lost", "w1 hello c", "w1 land v0", "a< RESULT 0 OK", "a< DONE OK")
-SCRIPT(core_duplicate_result_is_not_counted_twice, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0", "w land v0", "w land v0", "a<", "w land v1", "w finish", "w ready 1",
+SCRIPT(core_late_result_counts_while_it_is_missing, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:1",
+       "w1< JOB screen p v0", "w1 started", "w1 lost", "w1 hello c", "w1 land v0", "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_duplicate_result_is_not_counted_twice, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2",
+       "w< JOB screen p v0 v1", "w land v0", "w land v0", "w land v0", "a<", "w land v1", "w finish", "w ready 1",
        "w< JOB final p v0 v1")
-SCRIPT(core_record_of_another_class_is_refused, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w2 hello other", "w2 copy w", "w2 land v0", "a<", "w land v0", "a< RESULT 0 OK")
+SCRIPT(core_record_of_another_class_is_refused, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
+       "w2 hello other", "w2 copy w", "w2 land v0", "a<", "w land v0", "a< RESULT 0 OK")
 
-SCRIPT(core_return_goes_to_another_catalogue, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2", "w1< JOB screen p v0 v1", "w2 hello c", "w2 ready 1", "w1 return v1", "w2< JOB screen p v0", "w1 ready 1", "w1<",
-       "w2 land v0", "w2 finish", "w2 ready 1", "w2< JOB screen p v1")
-SCRIPT(core_variant_that_nobody_has_fails_its_item, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w return v1", "a< RESULT 0 MISMATCH", "a< DONE MISMATCH")
-SCRIPT(core_job_that_fails_as_a_whole_is_tried_three_times, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w fail", "w ready 1", "w< JOB screen p v0", "w fail", "w ready 1",
-       "w< JOB screen p v0", "w fail", "a< RESULT 0 FAILURE")
+SCRIPT(core_return_goes_to_another_catalogue, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2", "w1< JOB screen p v0 v1",
+       "w2 hello c", "w2 ready 1", "w1 return v1", "w2< JOB screen p v0", "w1 ready 1", "w1<", "w2 land v0", "w2 finish",
+       "w2 ready 1", "w2< JOB screen p v1")
+SCRIPT(core_variant_that_nobody_has_fails_its_item, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2",
+       "w< JOB screen p v0 v1", "w return v1", "a< RESULT 0 MISMATCH", "a< DONE MISMATCH")
+SCRIPT(core_job_that_fails_as_a_whole_is_tried_three_times, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1",
+       "w< JOB screen p v0", "w fail", "w ready 1", "w< JOB screen p v0", "w fail", "w ready 1", "w< JOB screen p v0", "w fail",
+       "a< RESULT 0 FAILURE")
 
 SCRIPT(core_waits_for_a_worker, "a hello", "a submit A 0 p:1", "tick 100", "a<", "w hello c", "w ready 1", "w< JOB screen p v0")
-SCRIPT(core_fails_fast_when_asked_to, "a hello", "a submit A 1 p:1 q:1", "tick 8", "a<", "tick 4", "a< RESULT 0 NOT_FOUND", "a< RESULT 1 NOT_FOUND", "a< DONE NOT_FOUND")
+SCRIPT(core_fails_fast_when_asked_to, "a hello", "a submit A 1 p:1 q:1", "tick 8", "a<", "tick 4", "a< RESULT 0 NOT_FOUND",
+       "a< RESULT 1 NOT_FOUND", "a< DONE NOT_FOUND")
 SCRIPT(core_worker_of_another_class_gets_nothing, "w hello other", "w ready 1", "a hello", "a submit A 0 p:1", "w<")
 
-SCRIPT(core_client_reattaches, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1 q:1", "w< JOB screen p v0", "w land v0", "a< RESULT 0 OK", "a lost", "b hello", "b attach A", "b< RESULT 0 OK", "w finish", "w ready 1",
-       "w< JOB screen q v0", "w land v0", "b< RESULT 1 OK", "b< DONE OK", "c hello", "c attach X", "c< FAULT NOT_FOUND")
-SCRIPT(core_orphans_end, "w hello c", "a hello", "a submit A 0 p:1", "a lost", "tick 59", "b hello", "b attach A", "b<", "b lost", "tick 61", "c hello", "c attach A", "c< FAULT NOT_FOUND", "w ready 1", "w<")
-SCRIPT(core_cancel_stops_jobs, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "a cancel A", "a< DONE CANCELLED", "w< STOP nobody waits for it", "w finish", "w ready 1", "w<")
+SCRIPT(core_client_reattaches, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1 q:1", "w< JOB screen p v0", "w land v0",
+       "a< RESULT 0 OK", "a lost", "b hello", "b attach A", "b< RESULT 0 OK", "w finish", "w ready 1", "w< JOB screen q v0",
+       "w land v0", "b< RESULT 1 OK", "b< DONE OK", "c hello", "c attach X", "c< FAULT NOT_FOUND")
+SCRIPT(core_orphans_end, "w hello c", "a hello", "a submit A 0 p:1", "a lost", "tick 59", "b hello", "b attach A", "b<", "b lost",
+       "tick 61", "c hello", "c attach A", "c< FAULT NOT_FOUND", "w ready 1", "w<")
+SCRIPT(core_cancel_stops_jobs, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "a cancel A",
+       "a< DONE CANCELLED", "w< STOP nobody waits for it", "w finish", "w ready 1", "w<")
 
-SCRIPT(core_restart_keeps_what_was_accepted, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w started", "w land v0", "restart", "a hello", "a attach A", "a<",
-       /* another worker waits out the grace, since the lease may still be alive */ "w2 hello c", "w2 ready 1", "w2<", "w hello c naming", "tick 4", "w2<", "w land v1", "w2< JOB final p v0 v1", "w2 final",
-       "a< RESULT 0 OK", "a< DONE OK")
-SCRIPT(core_restart_hands_out_what_nobody_names, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "w started", "restart", "a hello", "a attach A", "w2 hello c", "w2 ready 1", "tick 2", "w2<",
-       "tick 2", "w2< JOB screen p v0")
+SCRIPT(core_restart_keeps_what_was_accepted, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1",
+       "w started", "w land v0", "restart", "a hello", "a attach A", "a<",
+       /* another worker waits out the grace, since the lease may still be alive */ "w2 hello c", "w2 ready 1", "w2<",
+       "w hello c naming", "tick 4", "w2<", "w land v1", "w2< JOB final p v0 v1", "w2 final", "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_restart_hands_out_what_nobody_names, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
+       "w started", "restart", "a hello", "a attach A", "w2 hello c", "w2 ready 1", "tick 2", "w2<", "tick 2",
+       "w2< JOB screen p v0")
 SCRIPT(core_strangers_are_told_to_greet, "w hello c", "restart", "w ready 1", "w< REFUSE AGAIN")
 SCRIPT(core_worker_without_class_is_refused, "w hello", "w< REFUSE MISMATCH")

@@ -19,7 +19,9 @@ static struct peer_key key_of(uint64_t id) {
   return key;
 }
 
-struct peer *core_peer(const struct core *core, uint64_t id) { return map_get(&core->peers, key_of(id).text); }
+struct peer *core_peer(const struct core *core, uint64_t id) {
+  return map_get(&core->peers, key_of(id).text);
+}
 bool core_peer_greeted(const struct core *core, uint64_t peer) { return core_peer(core, peer) != NULL; }
 const struct core_counters *core_counters(const struct core *core) { return &core->counters; }
 
@@ -55,7 +57,8 @@ enum farm_status core_create(const struct core_options *options, const struct co
   }
   struct core_options *o = &core->options;
   o->heartbeat_ns = or_ns(o->heartbeat_ns, 1), o->dead_ns = or_ns(o->dead_ns, 3), o->grace_ns = or_ns(o->grace_ns, 3);
-  o->orphan_ns = or_ns(o->orphan_ns, 60), o->fail_fast_ns = or_ns(o->fail_fast_ns, 10), o->deadline_ns = or_ns(o->deadline_ns, 60);
+  o->orphan_ns = or_ns(o->orphan_ns, 60), o->fail_fast_ns = or_ns(o->fail_fast_ns, 10),
+  o->deadline_ns = or_ns(o->deadline_ns, 60);
   o->set_aside_ns = or_ns(o->set_aside_ns, 10);
   o->batch_s = o->batch_s > 0 ? o->batch_s : 2;
   o->batch_most = o->batch_most ? o->batch_most : 32;
@@ -98,9 +101,11 @@ static void refuse(struct core *core, uint64_t peer, enum farm_status status, co
 
 static const char *why_refused(const struct wire_hello *hello, enum farm_status *out_status) {
   *out_status = FARM_MISMATCH;
-  if (hello->protocol_low > WIRE_VERSION || hello->protocol_high < WIRE_VERSION) return "this coordinator speaks protocol 1 only: use the same release on both sides";
+  if (hello->protocol_low > WIRE_VERSION || hello->protocol_high < WIRE_VERSION)
+    return "this coordinator speaks protocol 1 only: use the same release on both sides";
   if (hello->role != WIRE_ROLE_CLIENT && hello->role != WIRE_ROLE_WORKER) return "unknown role";
-  if (hello->role == WIRE_ROLE_WORKER && (!hello->device_class[0] || strchr(hello->device_class, '|'))) return "a worker names its device class";
+  if (hello->role == WIRE_ROLE_WORKER && (!hello->device_class[0] || strchr(hello->device_class, '|')))
+    return "a worker names its device class";
   return NULL;
 }
 
@@ -145,11 +150,15 @@ static void greet(struct core *core, uint64_t id, const struct wire_hello *hello
   }
   struct peer *peer = peer_make(core, id, hello);
   if (!peer) return refuse(core, id, FARM_NO_MEMORY, "too many peers");
-  core_send(core, id, &(struct wire_message){.type = WIRE_WELCOME,
-                                             .welcome = {.protocol = WIRE_VERSION, .epoch = core->options.epoch, .build = core->build_text,
-                                                         .heartbeat_ms = (uint32_t)(core->options.heartbeat_ns / 1000000),
-                                                         .dead_ms = (uint32_t)(core->options.dead_ns / 1000000)}});
-  for (uint32_t i = 0; i < hello->running_count && peer->role == WIRE_ROLE_WORKER; i++) jobs_announced(core, peer, &hello->running[i]);
+  core_send(core, id,
+            &(struct wire_message){.type = WIRE_WELCOME,
+                                   .welcome = {.protocol = WIRE_VERSION,
+                                               .epoch = core->options.epoch,
+                                               .build = core->build_text,
+                                               .heartbeat_ms = (uint32_t)(core->options.heartbeat_ns / 1000000),
+                                               .dead_ms = (uint32_t)(core->options.dead_ns / 1000000)}});
+  for (uint32_t i = 0; i < hello->running_count && peer->role == WIRE_ROLE_WORKER; i++)
+    jobs_announced(core, peer, &hello->running[i]);
 }
 
 /* ---- messages ---- */
@@ -161,8 +170,12 @@ static void acknowledge(struct core *core, struct peer *worker, uint64_t sequenc
 
 static void from_worker(struct core *core, struct peer *worker, const struct wire_message *message) {
   switch (message->type) {
-  case WIRE_READY: worker->credits = message->ready.credits; break;
-  case WIRE_STARTED: jobs_started(core, worker, message->started.lease); break;
+  case WIRE_READY:
+    worker->credits = message->ready.credits;
+    break;
+  case WIRE_STARTED:
+    jobs_started(core, worker, message->started.lease);
+    break;
   case WIRE_PARTIAL:
     jobs_take_records(core, worker, message->partial.records, message->partial.records_count);
     jobs_progress(core, worker, message->partial.lease);
@@ -177,8 +190,11 @@ static void from_worker(struct core *core, struct peer *worker, const struct wir
     jobs_returned(core, worker, &message->returned);
     acknowledge(core, worker, message->returned.sequence);
     break;
-  case WIRE_DRAIN: worker->draining = true; break;
-  default: core->counters.bad_messages++;
+  case WIRE_DRAIN:
+    worker->draining = true;
+    break;
+  default:
+    core->counters.bad_messages++;
   }
 }
 
@@ -193,14 +209,29 @@ static void drain_workers(struct core *core) {
 
 static void from_client(struct core *core, struct peer *client, const struct wire_message *message) {
   switch (message->type) {
-  case WIRE_SUBMIT: builds_submit(core, client, message); break;
-  case WIRE_ATTACH: builds_attach(core, client, &message->attach); break;
-  case WIRE_CLOSE: builds_close(core, &message->close.build); break;
-  case WIRE_CANCEL: builds_cancel(core, client, &message->cancel.build); break;
-  case WIRE_LOOKUP: builds_lookup(core, client, &message->lookup); break;
-  case WIRE_EXECUTE: executions_take(core, client, message); break;
-  case WIRE_DRAIN: core_drain(core, core->now); break;
-  default: core->counters.bad_messages++;
+  case WIRE_SUBMIT:
+    builds_submit(core, client, message);
+    break;
+  case WIRE_ATTACH:
+    builds_attach(core, client, &message->attach);
+    break;
+  case WIRE_CLOSE:
+    builds_close(core, &message->close.build);
+    break;
+  case WIRE_CANCEL:
+    builds_cancel(core, client, &message->cancel.build);
+    break;
+  case WIRE_LOOKUP:
+    builds_lookup(core, client, &message->lookup);
+    break;
+  case WIRE_EXECUTE:
+    executions_take(core, client, message);
+    break;
+  case WIRE_DRAIN:
+    core_drain(core, core->now);
+    break;
+  default:
+    core->counters.bad_messages++;
   }
 }
 
@@ -219,9 +250,12 @@ void core_receive(struct core *core, uint64_t now_ns, uint64_t id, const struct 
   if (!peer) return refuse(core, id, FARM_AGAIN, "say HELLO");
   peer->heard_ns = now_ns;
   if (is_for_the_process(message->type)) return;
-  if (message->type == WIRE_BYE) peer_remove(core, peer, false);
-  else if (peer->role == WIRE_ROLE_WORKER) from_worker(core, peer, message);
-  else from_client(core, peer, message);
+  if (message->type == WIRE_BYE)
+    peer_remove(core, peer, false);
+  else if (peer->role == WIRE_ROLE_WORKER)
+    from_worker(core, peer, message);
+  else
+    from_client(core, peer, message);
   jobs_dispatch(core);
 }
 
@@ -275,8 +309,10 @@ void core_start(struct core *core, uint64_t now_ns) {
 void core_restore_job(struct core *core, uint64_t sequence, const void *data, size_t length) {
   struct arena arena = {0};
   struct wire_message message;
-  if (wire_decode(data, length, &arena, &message) == FARM_OK && message.type == WIRE_JOB) jobs_restore(core, sequence, &message.job);
-  else core_put(core, CORE_DROP_JOB, sequence, 0, NULL, 0);
+  if (wire_decode(data, length, &arena, &message) == FARM_OK && message.type == WIRE_JOB)
+    jobs_restore(core, sequence, &message.job);
+  else
+    core_put(core, CORE_DROP_JOB, sequence, 0, NULL, 0);
   arena_free(&arena);
 }
 

@@ -1,5 +1,5 @@
-/* Execute jobs: a client asks, one worker of the class runs, the answer goes back. Nothing of it is stored: a client that loses its
- * connection asks again. They go before tuning jobs, since somebody waits for each. */
+/* Execute jobs: a client asks, one worker of the class runs, the answer goes back. Nothing of it is stored: a client that loses
+ * its connection asks again. They go before tuning jobs, since somebody waits for each. */
 #include "core-impl.h"
 
 #include <stdlib.h>
@@ -9,7 +9,8 @@ enum { ATTEMPTS_MOST = 3 };
 void execution_free(struct core *core, struct execution *execution) {
   for (size_t i = 0; i < core->execution_count; i++)
     if (core->executions[i] == execution) {
-      for (core->execution_count--; i < core->execution_count; i++) core->executions[i] = core->executions[i + 1]; // first come, first served
+      for (core->execution_count--; i < core->execution_count; i++)
+        core->executions[i] = core->executions[i + 1]; // first come, first served
       break;
     }
   if (execution->job) execution->job->execution = NULL;
@@ -31,7 +32,8 @@ void executions_take(struct core *core, struct peer *peer, const struct wire_mes
   uint32_t request = message->execute.request;
   struct execution *execution = core->execution_count < EXECUTIONS_MOST ? calloc(1, sizeof *execution) : NULL;
   if (!execution) return core_fault(core, peer->id, request, FARM_AGAIN, "too many execute jobs wait");
-  if (array_reserve(&core->executions, &core->execution_capacity, core->execution_count + 1) != FARM_OK || keep(execution, message) != FARM_OK) {
+  if (array_reserve(&core->executions, &core->execution_capacity, core->execution_count + 1) != FARM_OK ||
+      keep(execution, message) != FARM_OK) {
     arena_free(&execution->arena);
     free(execution);
     return core_fault(core, peer->id, request, FARM_NO_MEMORY, "out of memory");
@@ -40,9 +42,12 @@ void executions_take(struct core *core, struct peer *peer, const struct wire_mes
   core->executions[core->execution_count++] = execution;
 }
 
-void executions_finish(struct core *core, struct execution *execution, enum farm_status status, const char *message, const struct wire_finished *finished) {
+void executions_finish(struct core *core, struct execution *execution, enum farm_status status, const char *message,
+                       const struct wire_finished *finished) {
   if (!execution) return; // its client went away
-  struct wire_message reply = {.type = WIRE_EXECUTED, .executed = {.request = execution->request.request, .status = status, .message = message, .report = ""}};
+  struct wire_message reply = {
+      .type = WIRE_EXECUTED,
+      .executed = {.request = execution->request.request, .status = status, .message = message, .report = ""}};
   if (finished) {
     reply.executed.report = finished->report;
     reply.executed.blobs = finished->blobs, reply.executed.blobs_count = finished->blobs_count;
@@ -52,7 +57,8 @@ void executions_finish(struct core *core, struct execution *execution, enum farm
 }
 
 void executions_retry(struct core *core, struct execution *execution) {
-  if (++execution->attempts >= ATTEMPTS_MOST) executions_finish(core, execution, FARM_WORKER_LOST, "its worker was lost three times", NULL);
+  if (++execution->attempts >= ATTEMPTS_MOST)
+    executions_finish(core, execution, FARM_WORKER_LOST, "its worker was lost three times", NULL);
 }
 
 void executions_of_peer_end(struct core *core, uint64_t peer) {
@@ -69,6 +75,7 @@ void executions_of_peer_end(struct core *core, uint64_t peer) {
 
 struct execution *executions_next(struct core *core, const struct device_pool *pool) {
   for (size_t i = 0; i < core->execution_count; i++)
-    if (!core->executions[i]->job && core_pool(core, core->executions[i]->request.device_class) == pool) return core->executions[i];
+    if (!core->executions[i]->job && core_pool(core, core->executions[i]->request.device_class) == pool)
+      return core->executions[i];
   return NULL;
 }

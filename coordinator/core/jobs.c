@@ -1,8 +1,8 @@
 /* Jobs: what workers hold. Leasing, the results that come back, and what happens when none does.
  *
- * A lease dies with its worker's silence or its deadline. The variant that was being measured then (the first without a result) is
- * suspected: it goes out alone, to another worker when there is one. Two workers or three deaths: it is out. Many suspects on one
- * worker, while others do well: the worker is set aside and its suspects cleared.
+ * A lease dies with its worker's silence or its deadline. The variant that was being measured then (the first without a result)
+ * is suspected: it goes out alone, to another worker when there is one. Two workers or three deaths: it is out. Many suspects on
+ * one worker, while others do well: the worker is set aside and its suspects cleared.
  */
 #include "core-impl.h"
 
@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const uint64_t aside_most_ns = 300000000000ull;
 
 static bool same_lease(struct wire_lease a, struct wire_lease b) { return a.epoch == b.epoch && a.counter == b.counter; }
 
@@ -43,7 +41,7 @@ static void job_drop(struct core *core, struct job *job) {
   job_remove(core, job);
 }
 
-static struct job *job_make(struct core *core, struct wire_lease lease, enum wire_job_kind kind, uint32_t variant_most) {
+struct job *job_make(struct core *core, struct wire_lease lease, enum wire_job_kind kind, uint32_t variant_most) {
   struct job *job = calloc(1, sizeof *job);
   uint32_t *variants = calloc(variant_most + 1, sizeof *variants);
   if (!job || !variants || array_reserve(&core->jobs, &core->job_capacity, core->job_count + 1) != FARM_OK) {
@@ -56,73 +54,18 @@ static struct job *job_make(struct core *core, struct wire_lease lease, enum wir
   return job;
 }
 
-/* ---- workers in disgrace ---- */
-
-struct culprit *core_culprit(struct core *core, const char *name) {
-  struct culprit *culprit = map_get(&core->culprits, name);
-  if (culprit) return culprit;
-  culprit = calloc(1, sizeof *culprit);
-  if (culprit && map_set(&core->culprits, name, culprit) == FARM_OK) return culprit;
-  free(culprit);
-  return NULL;
-}
-
-bool worker_is_aside(struct core *core, const struct peer *worker) {
-  const struct culprit *culprit = map_get(&core->culprits, worker->name);
-  return culprit && culprit->aside_until_ns > core->now;
-}
-
-static bool has_colleague(struct core *core, const struct device_pool *pool, const char *name) {
-  for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e)) {
-    const struct peer *other = e->value;
-    if (other->role == WIRE_ROLE_WORKER && other->pool == pool && strcmp(other->name, name) != 0 && !other->draining && !worker_is_aside(core, other))
-      return true;
-  }
-  return false;
-}
-
-static bool is_blamed(const struct task_variant *variant, const char *name) {
-  for (uint32_t i = 0; i < variant->blamed_count; i++)
-    if (strcmp(variant->blamed[i], name) == 0) return true;
-  return false;
-}
-
-static void forgive_suspects(struct core *core, const char *name) {
-  for (struct map_entry *e = map_next(&core->tasks, NULL); e; e = map_next(&core->tasks, e)) {
-    struct task *task = e->value;
-    for (size_t i = 0; i < task->variant_count; i++) {
-      struct task_variant *variant = &task->variants[i];
-      for (uint32_t b = 0; b < variant->blamed_count; b++)
-        if (strcmp(variant->blamed[b], name) == 0) {
-          variant->blamed[b] = variant->blamed[--variant->blamed_count];
-          variant->deaths = variant->blamed_count;
-          break;
-        }
-    }
-  }
-}
-
-static void suspect_worker(struct core *core, const struct device_pool *pool, const char *name) {
-  struct culprit *culprit = core_culprit(core, name);
-  if (!culprit || ++culprit->suspects < SUSPECTS_MOST || !has_colleague(core, pool, name)) return;
-  culprit->aside_for_ns = culprit->aside_for_ns ? culprit->aside_for_ns * 2 : core->options.set_aside_ns;
-  if (culprit->aside_for_ns > aside_most_ns) culprit->aside_for_ns = aside_most_ns;
-  culprit->aside_until_ns = core->now + culprit->aside_for_ns;
-  culprit->suspects = 0;
-  core->counters.workers_set_aside++;
-  log_warning("worker %s is set aside for %.0f s: %d variants in a row did not survive on it", name, (double)culprit->aside_for_ns * 1e-9, SUSPECTS_MOST);
-  forgive_suspects(core, name);
-}
-
 /* ---- leases that end ---- */
 
-static void suspect_variant(struct core *core, struct task *task, uint32_t index, const char *worker, enum farm_status status, const char *why) {
+static void suspect_variant(struct core *core, struct task *task, uint32_t index, const char *worker, enum farm_status status,
+                            const char *why) {
   struct task_variant *variant = &task->variants[index];
-  if (variant->deaths++ == 0) suspect_worker(core, task->pool, worker); // a second death speaks against the variant
-  if (!is_blamed(variant, worker) && variant->blamed_count < BLAMED_MOST) variant->blamed[variant->blamed_count++] = core_keep(&task->arena, worker);
+  if (variant->deaths++ == 0) worker_suspect(core, task->pool, worker); // a second death speaks against the variant
+  if (!variant_is_blamed(variant, worker) && variant->blamed_count < BLAMED_MOST)
+    variant->blamed[variant->blamed_count++] = core_keep(&task->arena, worker);
   if (variant->blamed_count < WORKERS_BLAMED_MOST && variant->deaths < DEATHS_MOST) return;
   char message[400];
-  snprintf(message, sizeof message, "%s, %u times on %u workers, the last %.128s", why, variant->deaths, variant->blamed_count, worker);
+  snprintf(message, sizeof message, "%s, %u times on %u workers, the last %.128s", why, variant->deaths, variant->blamed_count,
+           worker);
   core->counters.variants_quarantined++;
   task_fail_variant(core, task, index, status, message);
 }
@@ -143,10 +86,11 @@ static int hand_back(struct job *job) {
 static void final_failed(struct core *core, struct task *task, const char *worker, const char *why) {
   task->phase = TASK_FINAL_READY;
   task->final_blamed[task->final_attempts++] = core_keep(&task->arena, worker);
-  suspect_worker(core, task->pool, worker);
+  worker_suspect(core, task->pool, worker);
   if (task->final_attempts < FINAL_ATTEMPTS_MOST) return;
   char message[400];
-  snprintf(message, sizeof message, "the final did not end in %d attempts: %s, the last on %.128s", FINAL_ATTEMPTS_MOST, why, worker);
+  snprintf(message, sizeof message, "the final did not end in %d attempts: %s, the last on %.128s", FINAL_ATTEMPTS_MOST, why,
+           worker);
   task_fail(core, task, FARM_WORKER_LOST, message);
 }
 
@@ -165,8 +109,10 @@ static void job_release(struct core *core, struct job *job, enum farm_status sta
   int first = hand_back(job);
   job_drop(core, job);
   if (is_final) {
-    if (why && started) final_failed(core, task, name, why);
-    else task->phase = TASK_FINAL_READY;
+    if (why && started)
+      final_failed(core, task, name, why);
+    else
+      task->phase = TASK_FINAL_READY;
     return;
   }
   if (first >= 0 && why && started) suspect_variant(core, task, (uint32_t)first, name, status, why);
@@ -262,11 +208,14 @@ void jobs_take_records(struct core *core, struct peer *worker, const struct wire
   for (uint32_t i = 0; i < count; i++) {
     struct arena arena = {0};
     struct record record;
-    if (record_decode(records[i].bytes.data, records[i].bytes.length, &arena, &record) != FARM_OK || strcmp(record.device_class, worker->device_class) != 0) {
+    if (record_decode(records[i].bytes.data, records[i].bytes.length, &arena, &record) != FARM_OK ||
+        strcmp(record.device_class, worker->device_class) != 0) {
       core->counters.results_refused++;
       log_warning("worker %s sent a record that cannot be its: %s", worker->name, status_message());
-    } else if (record.kind == RECORD_FINAL) take_final(core, worker, &record);
-    else take_screen(core, &record, &records[i].bytes);
+    } else if (record.kind == RECORD_FINAL)
+      take_final(core, worker, &record);
+    else
+      take_screen(core, &record, &records[i].bytes);
     arena_free(&arena);
   }
 }
@@ -304,28 +253,16 @@ void jobs_finished(struct core *core, struct peer *worker, const struct wire_fin
   if (finished->status == FARM_OK) learn(core, job);
   job->started = true;
   char why[160];
-  snprintf(why, sizeof why, "%.80s %.60s", finished->status == FARM_OK ? "it ended without a result" : status_name(finished->status), finished->message);
+  snprintf(why, sizeof why, "%.80s %.60s",
+           finished->status == FARM_OK ? "it ended without a result" : status_name(finished->status), finished->message);
   job_release(core, job, FARM_TACTIC_CRASHED, finished->status == FARM_CANCELLED ? NULL : why);
-}
-
-static uint64_t hash_of(const char *text) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-  return hash;
-}
-
-static bool lacks(const struct task_variant *variant, const struct peer *worker) {
-  uint64_t hash = hash_of(worker->catalogue);
-  for (uint32_t i = 0; i < variant->refused_count; i++)
-    if (variant->refused[i] == hash) return true;
-  return false;
 }
 
 /* Every worker of the class said that it does not have the variant. */
 static bool nobody_has(struct core *core, const struct task *task, const struct task_variant *variant) {
   for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e)) {
     const struct peer *other = e->value;
-    if (other->role == WIRE_ROLE_WORKER && other->pool == task->pool && !lacks(variant, other)) return false;
+    if (other->role == WIRE_ROLE_WORKER && other->pool == task->pool && !worker_lacks(other, variant)) return false;
   }
   return true;
 }
@@ -339,205 +276,20 @@ void jobs_returned(struct core *core, struct peer *worker, const struct wire_ret
     int index = task_find_variant(task, returned->unknown[i].text);
     struct task_variant *variant = index < 0 ? NULL : &task->variants[index];
     if (!variant) continue;
-    if (!lacks(variant, worker) && variant->refused_count < REFUSALS_MOST) variant->refused[variant->refused_count++] = hash_of(worker->catalogue);
+    worker_refuses(worker, variant);
     if (variant->refused_count == REFUSALS_MOST || nobody_has(core, task, variant)) missing = variant->text;
   }
   if (returned->unknown_count == 0) { // it has them, but cannot now: not at once again
     struct culprit *culprit = core_culprit(core, worker->name);
-    if (culprit && culprit->aside_until_ns < core->now + core->options.heartbeat_ns) culprit->aside_until_ns = core->now + core->options.heartbeat_ns;
+    if (culprit && culprit->aside_until_ns < core->now + core->options.heartbeat_ns)
+      culprit->aside_until_ns = core->now + core->options.heartbeat_ns;
   }
   char message[400];
-  if (missing) snprintf(message, sizeof message, "no worker of this class has %.200s from this build's source (workers run %.100s)", missing, worker->build);
+  if (missing)
+    snprintf(message, sizeof message, "no worker of this class has %.200s from this build's source (workers run %.100s)", missing,
+             worker->build);
   job_release(core, job, FARM_OK, NULL);
   if (missing) task_fail(core, task, FARM_MISMATCH, message);
-}
-
-/* ---- leasing ---- */
-
-struct choice {
-  struct task *task;
-  double served, remaining;
-  bool final;
-  uint32_t candidates;
-};
-
-static double served_of(const struct build *build, const struct device_pool *pool) {
-  return pool->index < build->served_capacity ? build->served[pool->index] : 0;
-}
-
-/* The waiting build that was served least: fairness in estimated device time. */
-static double least_served(const struct task *task) {
-  double least = 0;
-  for (size_t i = 0; i < task->waiter_count; i++) {
-    double served = served_of(task->waiters[i].build, task->pool);
-    if (i == 0 || served < least) least = served;
-  }
-  return least;
-}
-
-static bool may_measure(struct core *core, const struct task *task, const struct task_variant *variant, const struct peer *worker) {
-  if (variant->state != VARIANT_NEEDED || lacks(variant, worker)) return false;
-  return !is_blamed(variant, worker->name) || !has_colleague(core, task->pool, worker->name);
-}
-
-static bool may_final(struct core *core, const struct task *task, const struct peer *worker) {
-  for (size_t i = 0; i < task->variant_count; i++)
-    if (lacks(&task->variants[i], worker)) return false;
-  for (uint32_t i = 0; i < task->final_attempts; i++)
-    if (strcmp(task->final_blamed[i], worker->name) == 0 && has_colleague(core, task->pool, worker->name)) return false;
-  return true;
-}
-
-static bool may_screen(struct core *core, const struct task *task, const struct peer *worker) {
-  for (size_t i = 0; task->needed && i < task->variant_count; i++)
-    if (may_measure(core, task, &task->variants[i], worker)) return true;
-  return false;
-}
-
-static bool better(const struct choice *a, const struct choice *b) {
-  if (!b->task) return true;
-  if (a->served != b->served) return a->served < b->served;
-  if (a->final != b->final) return a->final;
-  return a->remaining > b->remaining;
-}
-
-static struct choice choose(struct core *core, const struct peer *worker) {
-  struct choice best = {0};
-  uint32_t candidates = 0;
-  for (struct map_entry *e = map_next(&core->tasks, NULL); e; e = map_next(&core->tasks, e)) {
-    struct task *task = e->value;
-    if (task->pool != worker->pool || (worker->threads && task->threads > worker->threads)) continue;
-    struct choice choice = {.task = task, .final = task->phase == TASK_FINAL_READY && may_final(core, task, worker)};
-    if (!choice.final && !may_screen(core, task, worker)) continue;
-    candidates++;
-    choice.served = least_served(task);
-    choice.remaining = task_variant_seconds(task) * (task->needed + 1);
-    if (better(&choice, &best)) best = choice;
-  }
-  best.candidates = candidates;
-  return best;
-}
-
-/* Which variants go into a screen job: as many as fit the batch; a suspect goes alone. */
-static void fill_screen(struct core *core, struct job *job, const struct peer *worker, const struct choice *choice) {
-  struct task *task = job->task;
-  double fit = core->options.batch_s / task_variant_seconds(task);
-  uint32_t most = fit < 1 ? 1 : fit > core->options.batch_most ? core->options.batch_most : (uint32_t)fit;
-  uint32_t workers = task->pool->workers ? task->pool->workers : 1;
-  uint32_t share = (task->needed + workers - 1) / workers;
-  if (choice->candidates < workers && share < most) most = share ? share : 1;
-  int suspect = -1;
-  for (size_t i = 0; i < task->variant_count && job->variant_count < most; i++) {
-    struct task_variant *variant = &task->variants[i];
-    if (!may_measure(core, task, variant, worker)) continue;
-    if (variant->deaths == 0) job->variants[job->variant_count++] = (uint32_t)i;
-    else if (suspect < 0) suspect = (int)i;
-  }
-  if (job->variant_count == 0 && suspect >= 0) job->variants[job->variant_count++] = (uint32_t)suspect;
-  for (uint32_t i = 0; i < job->variant_count; i++) task->variants[job->variants[i]].state = VARIANT_LEASED;
-  task->needed -= job->variant_count;
-  task->leased += job->variant_count;
-}
-
-static void fill_final(struct job *job) {
-  struct task *task = job->task;
-  struct record_entry *entries = calloc(task->variant_count, sizeof *entries);
-  for (size_t i = 0; entries && i < task->variant_count; i++) {
-    if (task->variants[i].state == VARIANT_LANDED) entries[i] = task->variants[i].entry;
-    else entries[i] = (struct record_entry){.variant = task->variants[i].text, .status = FARM_FAILURE};
-    for (size_t w = 0; w < task->waiter_count; w++) {
-      const struct wire_item *item = &task->waiters[w].build->items[task->waiters[w].item].item;
-      entries[i].is_default |= strcmp(item->variants[item->default_index].text, task->variants[i].text) == 0;
-    }
-  }
-  if (entries) record_pick_finalists(entries, (uint32_t)task->variant_count);
-  for (size_t i = 0; entries && i < task->variant_count; i++)
-    if (entries[i].finalist) job->variants[job->variant_count++] = (uint32_t)i;
-  free(entries);
-  if (job->variant_count) task->phase = TASK_FINAL_LEASED;
-}
-
-static uint32_t default_among(const struct task *task, const struct job *job) {
-  for (uint32_t i = 0; i < job->variant_count; i++)
-    if (strcmp(task->variants[job->variants[i]].text, task->default_text) == 0) return i;
-  return 0;
-}
-
-static void job_send(struct core *core, struct job *job) {
-  struct task *task = job->task;
-  struct arena arena = {0};
-  struct wire_variant *variants = arena_alloc_array(&arena, job->variant_count, sizeof *variants);
-  for (uint32_t i = 0; variants && i < job->variant_count; i++)
-    variants[i] = (struct wire_variant){task->variants[job->variants[i]].text, task->variants[job->variants[i]].source};
-  struct wire_message message = {.type = WIRE_JOB};
-  message.job = (struct wire_job){.lease = job->lease, .kind = (uint8_t)job->kind, .problem = task->problem, .device_class = task->pool->text,
-                                  .threads = task->threads, .policy = task->policy, .default_index = default_among(task, job),
-                                  .estimated_ns = task->estimated_ns, .deadline_ms = (uint32_t)(job->deadline_ns / 1000000),
-                                  .variants = variants, .variants_count = variants ? job->variant_count : 0, .spec = ""};
-  core_put_message(core, CORE_PUT_JOB, job->lease.counter, 0, &message);
-  core_send(core, job->worker->id, &message);
-  arena_free(&arena);
-}
-
-static void charge(struct task *task, double seconds) {
-  for (size_t i = 0; i < task->waiter_count; i++) {
-    struct build *build = task->waiters[i].build;
-    size_t before = build->served_capacity;
-    if (array_reserve(&build->served, &build->served_capacity, task->pool->index + 1) != FARM_OK) continue;
-    for (size_t k = before; k < build->served_capacity; k++) build->served[k] = 0;
-    build->served[task->pool->index] += seconds / (double)task->waiter_count;
-  }
-}
-
-static bool lease_task(struct core *core, struct peer *worker) {
-  struct choice choice = choose(core, worker);
-  if (!choice.task) return false;
-  struct task *task = choice.task;
-  struct wire_lease lease = {core->options.epoch, core->next_lease++};
-  struct job *job = job_make(core, lease, choice.final ? WIRE_JOB_FINAL : WIRE_JOB_SCREEN, (uint32_t)task->variant_count);
-  if (!job) return false;
-  job->task = task;
-  job->worker = worker;
-  if (choice.final) fill_final(job);
-  else fill_screen(core, job, worker, &choice);
-  if (job->variant_count == 0) {
-    job_remove(core, job);
-    return false;
-  }
-  job->estimated_s = task_variant_seconds(task) * job->variant_count;
-  double patience = 10e9 * task_variant_seconds(task) * (choice.final ? job->variant_count : 1);
-  job->deadline_ns = core->options.deadline_ns + (uint64_t)(patience < 3.6e12 ? patience : 3.6e12);
-  charge(task, job->estimated_s);
-  core->counters.jobs_leased++;
-  job_send(core, job);
-  return true;
-}
-
-static bool lease_execution(struct core *core, struct peer *worker) {
-  struct execution *execution = executions_next(core, worker->pool);
-  if (!execution) return false;
-  struct job *job = job_make(core, (struct wire_lease){core->options.epoch, core->next_lease++}, WIRE_JOB_EXECUTE, 0);
-  if (!job) return false;
-  const struct wire_execute *request = &execution->request;
-  job->execution = execution, job->worker = worker;
-  execution->job = job;
-  job->deadline_ns = request->deadline_ms ? request->deadline_ms * 1000000ull : core->options.deadline_ns;
-  core->counters.jobs_leased++;
-  core_send(core, worker->id, &(struct wire_message){.type = WIRE_JOB,
-                                                     .job = {.lease = job->lease, .kind = WIRE_JOB_EXECUTE, .problem = "", .device_class = request->device_class,
-                                                             .threads = request->threads, .policy = "", .estimated_ns = request->estimated_ns,
-                                                             .deadline_ms = request->deadline_ms, .spec = request->spec, .blobs = request->blobs,
-                                                             .blobs_count = request->blobs_count}});
-  return true;
-}
-
-void jobs_dispatch(struct core *core) {
-  if (!core->started || core->draining || (core->tasks.count == 0 && core->execution_count == 0)) return;
-  for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e)) {
-    struct peer *worker = e->value;
-    if (worker->role != WIRE_ROLE_WORKER || worker->draining || !worker->credits || worker_is_aside(core, worker)) continue;
-    while (worker->credits && (lease_execution(core, worker) || lease_task(core, worker))) worker->credits--;
-  }
 }
 
 /* ---- after a restart or a reconnect ---- */
@@ -564,7 +316,9 @@ void jobs_restore(struct core *core, uint64_t sequence, const struct wire_job *s
   const char *key = record_final_key(stored->problem, stored->device_class, stored->threads, stored->policy, &arena);
   struct task *task = key ? map_get(&core->tasks, key) : NULL;
   arena_free(&arena);
-  struct job *job = task && stored->lease.counter == sequence ? job_make(core, stored->lease, (enum wire_job_kind)stored->kind, stored->variants_count) : NULL;
+  struct job *job = task && stored->lease.counter == sequence
+                        ? job_make(core, stored->lease, (enum wire_job_kind)stored->kind, stored->variants_count)
+                        : NULL;
   if (!job) return core_put(core, CORE_DROP_JOB, sequence, 0, NULL, 0);
   job->task = task;
   job->deadline_ns = stored->deadline_ms * 1000000ull;
@@ -576,7 +330,8 @@ void jobs_restore(struct core *core, uint64_t sequence, const struct wire_job *s
     task->variants[index].state = VARIANT_LEASED;
     task->needed--, task->leased++;
   }
-  bool wanted = job->kind == WIRE_JOB_SCREEN ? job->variant_count > 0 : job->variant_count == stored->variants_count && task->phase == TASK_FINAL_READY;
+  bool wanted = job->kind == WIRE_JOB_SCREEN ? job->variant_count > 0
+                                             : job->variant_count == stored->variants_count && task->phase == TASK_FINAL_READY;
   if (!wanted) return job_drop(core, job);
   if (job->kind == WIRE_JOB_FINAL) task->phase = TASK_FINAL_LEASED;
 }

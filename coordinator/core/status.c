@@ -20,14 +20,17 @@ static const char *worker_state(const struct core *core, const struct peer *work
 }
 
 /* Workers of a pool, or of all (NULL). */
-static uint32_t describe_workers(const struct core *core, const struct device_pool *pool, struct wire_worker_info *out, uint32_t most) {
+static uint32_t describe_workers(const struct core *core, const struct device_pool *pool, struct wire_worker_info *out,
+                                 uint32_t most) {
   uint32_t count = 0;
   for (struct map_entry *e = map_next(&core->peers, NULL); e && count < most; e = map_next(&core->peers, e)) {
     const struct peer *worker = e->value;
     const struct job *job;
     if (worker->role != WIRE_ROLE_WORKER || (pool && worker->pool != pool)) continue;
     const char *state = worker_state(core, worker, &job);
-    out[count++] = (struct wire_worker_info){worker->host, worker->device_class, worker->device, worker->build, state, job && job->task ? job->task->problem : "", worker->finished};
+    out[count++] = (struct wire_worker_info){
+        worker->host,    worker->device_class, worker->device, worker->build, state, job && job->task ? job->task->problem : "",
+        worker->finished};
   }
   return count;
 }
@@ -99,10 +102,16 @@ void builds_progress(struct core *core) {
     tally_build(core, build, &tally);
     struct wire_worker_info workers[WORKERS_SHOWN];
     uint32_t count = 0;
-    for (uint32_t i = 0; i < tally.count; i++) count += describe_workers(core, tally.pools[i], workers + count, WORKERS_SHOWN - count);
-    core_send(core, build->peer, &(struct wire_message){.type = WIRE_PROGRESS,
-                                                        .progress = {.build = build->id, .eta_s = build->eta_s, .classes = tally.classes,
-                                                                     .classes_count = tally.count, .workers = workers, .workers_count = count}});
+    for (uint32_t i = 0; i < tally.count; i++)
+      count += describe_workers(core, tally.pools[i], workers + count, WORKERS_SHOWN - count);
+    core_send(core, build->peer,
+              &(struct wire_message){.type = WIRE_PROGRESS,
+                                     .progress = {.build = build->id,
+                                                  .eta_s = build->eta_s,
+                                                  .classes = tally.classes,
+                                                  .classes_count = tally.count,
+                                                  .workers = workers,
+                                                  .workers_count = count}});
   }
 }
 
@@ -110,7 +119,8 @@ static uint32_t describe_builds(const struct core *core, struct wire_build_info 
   uint32_t count = 0;
   for (struct map_entry *e = map_next(&core->builds, NULL); e && count < most; e = map_next(&core->builds, e)) {
     const struct build *build = e->value;
-    out[count++] = (struct wire_build_info){build->id, build->label, build->total, build->answered, build->peer != 0, build->eta_s};
+    out[count++] =
+        (struct wire_build_info){build->id, build->label, build->total, build->answered, build->peer != 0, build->eta_s};
   }
   return count;
 }
@@ -133,9 +143,14 @@ enum farm_status core_status(const struct core *core, uint64_t now_ns, struct ar
   struct wire_counter *counters = arena_alloc_array(arena, COUNTERS, sizeof *counters);
   FAIL_IF(!workers || !builds || !counters, FARM_NO_MEMORY, "out of memory for a status");
   for (int i = 0; i < COUNTERS; i++) counters[i] = (struct wire_counter){names[i], values[i]};
-  *out = (struct wire_status_reply){.epoch = core->options.epoch, .uptime_s = (double)(now_ns - core->started_ns) * 1e-9, .cache = "",
-                                    .workers = workers, .workers_count = describe_workers(core, NULL, workers, MOST),
-                                    .builds = builds, .builds_count = describe_builds(core, builds, MOST),
-                                    .counters = counters, .counters_count = COUNTERS};
+  *out = (struct wire_status_reply){.epoch = core->options.epoch,
+                                    .uptime_s = (double)(now_ns - core->started_ns) * 1e-9,
+                                    .cache = "",
+                                    .workers = workers,
+                                    .workers_count = describe_workers(core, NULL, workers, MOST),
+                                    .builds = builds,
+                                    .builds_count = describe_builds(core, builds, MOST),
+                                    .counters = counters,
+                                    .counters_count = COUNTERS};
   return FARM_OK;
 }

@@ -1,5 +1,5 @@
-/* Tasks: a problem on a device class with a thread count under a policy. Items of any number of builds wait for one; it gathers screen
- * records, asks for a final, and answers all of them.
+/* Tasks: a problem on a device class with a thread count under a policy. Items of any number of builds wait for one; it gathers
+ * screen records, asks for a final, and answers all of them.
  *
  *   join (reuse what is recorded) ─► SCREENING ─► FINAL_READY ─► FINAL_LEASED ─► answer those whose variants the record covers
  *                                        ▲                             │
@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int task_find_variant(const struct task *task, const char *text) {
-  return (int)(uintptr_t)map_get(&task->by_text, text) - 1;
-}
+int task_find_variant(const struct task *task, const char *text) { return (int)(uintptr_t)map_get(&task->by_text, text) - 1; }
 
 /* Estimated seconds of device time that screening one variant takes: operands, check, some dozen runs. */
 double task_variant_seconds(const struct task *task) { return task->pool->ratio * (0.02 + 40e-9 * task->estimated_ns); }
@@ -26,8 +24,10 @@ static const struct record_entry *entry_of(const struct record *record, const ch
     uint32_t middle = low + (high - low) / 2;
     int order = strcmp(record->entries[middle].variant, variant);
     if (order == 0) return &record->entries[middle];
-    if (order < 0) low = middle + 1;
-    else high = middle;
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return NULL;
 }
@@ -39,14 +39,15 @@ static bool is_poison(enum farm_status status) {
 static bool screen_found(struct core *core, const struct record *final, const struct record_entry *entry) {
   struct arena arena = {0};
   struct record record;
-  const char *key = record_screen_key(final->problem, entry->variant, entry->source_digest, final->device_class, final->threads, final->policy, &arena);
+  const char *key = record_screen_key(final->problem, entry->variant, entry->source_digest, final->device_class, final->threads,
+                                      final->policy, &arena);
   bool found = key && core->port.find(core->port.context, key, false, &arena, &record, NULL) == FARM_OK;
   arena_free(&arena);
   return found;
 }
 
-/* A final answers an item when each of its variants is in it, from the same source; when its default was timed in the final; and when
- * something of the item is a finalist (or nothing works). A poisoned variant counts while its quarantine lasts. */
+/* A final answers an item when each of its variants is in it, from the same source; when its default was timed in the final; and
+ * when something of the item is a finalist (or nothing works). A poisoned variant counts while its quarantine lasts. */
 bool task_covers(struct core *core, const struct record *final, const struct wire_item *item, bool any_age) {
   bool finalist = false, works = false;
   for (uint32_t i = 0; i < item->variants_count; i++) {
@@ -88,8 +89,10 @@ static void land(struct task *task, struct task_variant *variant, const struct r
 static void land_recorded(struct core *core, struct task *task, struct task_variant *variant) {
   struct arena arena = {0};
   struct record record;
-  const char *key = record_screen_key(task->problem, variant->text, variant->source, task->pool->text, task->threads, task->policy, &arena);
-  if (key && core->port.find(core->port.context, key, false, &arena, &record, NULL) == FARM_OK) land(task, variant, &record.entries[0], &record);
+  const char *key =
+      record_screen_key(task->problem, variant->text, variant->source, task->pool->text, task->threads, task->policy, &arena);
+  if (key && core->port.find(core->port.context, key, false, &arena, &record, NULL) == FARM_OK)
+    land(task, variant, &record.entries[0], &record);
   arena_free(&arena);
 }
 
@@ -100,7 +103,8 @@ static void land_from_final(struct core *core, struct task *task) {
     for (size_t i = 0; i < task->variant_count; i++) {
       struct task_variant *variant = &task->variants[i];
       const struct record_entry *entry = variant->state == VARIANT_NEEDED ? entry_of(&final, variant->text) : NULL;
-      if (entry && !is_poison(entry->status) && strcmp(entry->source_digest, variant->source) == 0) land(task, variant, entry, &final);
+      if (entry && !is_poison(entry->status) && strcmp(entry->source_digest, variant->source) == 0)
+        land(task, variant, entry, &final);
     }
   arena_free(&arena);
 }
@@ -108,12 +112,14 @@ static void land_from_final(struct core *core, struct task *task) {
 static enum farm_status add_variant(struct core *core, struct task *task, const struct wire_variant *wanted, bool remeasure) {
   int known = task_find_variant(task, wanted->text);
   if (known >= 0) {
-    FAIL_IF(strcmp(task->variants[known].source, wanted->source) != 0, FARM_AGAIN, "another build is measuring %s from another source", wanted->text);
+    FAIL_IF(strcmp(task->variants[known].source, wanted->source) != 0, FARM_AGAIN,
+            "another build is measuring %s from another source", wanted->text);
     return FARM_OK;
   }
   TRY(array_reserve(&task->variants, &task->variant_capacity, task->variant_count + 1));
   struct task_variant *variant = &task->variants[task->variant_count];
-  *variant = (struct task_variant){.text = core_keep(&task->arena, wanted->text), .source = core_keep(&task->arena, wanted->source)};
+  *variant =
+      (struct task_variant){.text = core_keep(&task->arena, wanted->text), .source = core_keep(&task->arena, wanted->source)};
   TRY(map_set(&task->by_text, variant->text, (void *)(uintptr_t)(task->variant_count + 1)));
   task->variant_count++;
   task->needed++;
@@ -148,8 +154,10 @@ struct task *task_join(struct core *core, struct build *build, uint32_t index) {
   const char *key = record_final_key(item->item.problem, item->item.device_class, item->item.threads, build->policy, &arena);
   struct task *task = key ? map_get(&core->tasks, key) : NULL;
   arena_free(&arena);
-  if (task) core->counters.items_merged++;
-  else task = task_make(core, &item->item, build->policy);
+  if (task)
+    core->counters.items_merged++;
+  else
+    task = task_make(core, &item->item, build->policy);
   if (!task) return NULL;
   enum farm_status status = array_reserve(&task->waiters, &task->waiter_capacity, task->waiter_count + 1);
   for (uint32_t i = 0; status == FARM_OK && i < item->item.variants_count; i++)
@@ -191,8 +199,8 @@ static void count_for_waiters(struct task *task, uint32_t variants, double devic
   }
 }
 
-/* The waiters whose variants the record covers are answered; the task goes when none is left, else it goes on measuring. `fresh`: the
- * record brought something new; when one that did not leaves waiters with nothing to measure, they would wait for ever. */
+/* The waiters whose variants the record covers are answered; the task goes when none is left, else it goes on measuring. `fresh`:
+ * the record brought something new; when one that did not leaves waiters with nothing to measure, they would wait for ever. */
 static void answer(struct core *core, struct task *task, const struct record *final, struct wire_blob bytes, bool fresh) {
   size_t kept = 0;
   bool works = record_winner(final) >= 0;
@@ -204,14 +212,18 @@ static void answer(struct core *core, struct task *task, const struct record *fi
       continue;
     }
     item->task = NULL;
-    build_answer(core, waiter.build, waiter.item, works ? FARM_OK : FARM_FAILURE, works ? "" : "no variant works on this device class", false, bytes);
+    build_answer(core, waiter.build, waiter.item, works ? FARM_OK : FARM_FAILURE,
+                 works ? "" : "no variant works on this device class", false, bytes);
   }
   task->waiter_count = kept;
   task->phase = TASK_SCREENING;
   task->final_attempts = 0;
-  if (kept == 0) task_free(core, task);
-  else if (fresh) task_advance(core, task);
-  else if (!task->needed && !task->leased) task_fail(core, task, FARM_FAILURE, "its records do not cover it");
+  if (kept == 0)
+    task_free(core, task);
+  else if (fresh)
+    task_advance(core, task);
+  else if (!task->needed && !task->leased)
+    task_fail(core, task, FARM_FAILURE, "its records do not cover it");
 }
 
 void task_fail(struct core *core, struct task *task, enum farm_status status, const char *message) {
@@ -262,9 +274,19 @@ static uint32_t count_finalists(const struct record_entry *entries, uint32_t cou
 }
 
 /* Puts and answers with a final record of these entries (sorted here); what was not in `final` keeps its screen. */
-static void conclude(struct core *core, struct task *task, struct record_entry *entries, uint32_t count, const struct record *final, bool fresh) {
-  struct record record = {.kind = RECORD_FINAL, .problem = task->problem, .device_class = task->pool->text, .policy = task->policy, .threads = task->threads,
-                          .device = task->device, .build = task->build, .clocks = task->clocks, .unix_s = task->unix_s, .entries = entries, .entry_count = count};
+static void conclude(struct core *core, struct task *task, struct record_entry *entries, uint32_t count,
+                     const struct record *final, bool fresh) {
+  struct record record = {.kind = RECORD_FINAL,
+                          .problem = task->problem,
+                          .device_class = task->pool->text,
+                          .policy = task->policy,
+                          .threads = task->threads,
+                          .device = task->device,
+                          .build = task->build,
+                          .clocks = task->clocks,
+                          .unix_s = task->unix_s,
+                          .entries = entries,
+                          .entry_count = count};
   if (final) {
     record.device = final->device, record.build = final->build, record.clocks = final->clocks, record.device_s = final->device_s;
     if (final->unix_s > record.unix_s) record.unix_s = final->unix_s;
@@ -293,11 +315,14 @@ static void conclude(struct core *core, struct task *task, struct record_entry *
 static bool reuse_final(struct core *core, struct task *task, struct record_entry *entries, uint32_t count) {
   struct arena arena = {0};
   struct record final;
-  bool fits = core->port.find(core->port.context, task->key, false, &arena, &final, NULL) == FARM_OK && record_winner(&final) >= 0;
+  bool fits =
+      core->port.find(core->port.context, task->key, false, &arena, &final, NULL) == FARM_OK && record_winner(&final) >= 0;
   for (uint32_t i = 0; fits && i < count; i++) {
     const struct record_entry *timed = entry_of(&final, entries[i].variant);
-    if (entries[i].finalist) fits = timed && timed->finalist && timed->status == FARM_OK && strcmp(timed->source_digest, entries[i].source_digest) == 0;
-    else if (timed && timed->finalist) fits = strcmp(timed->source_digest, entries[i].source_digest) == 0;
+    if (entries[i].finalist)
+      fits = timed && timed->finalist && timed->status == FARM_OK && strcmp(timed->source_digest, entries[i].source_digest) == 0;
+    else if (timed && timed->finalist)
+      fits = strcmp(timed->source_digest, entries[i].source_digest) == 0;
   }
   for (size_t i = 0; fits && i < task->waiter_count; i++) fits = !(task->waiters[i].build->flags & WIRE_REMEASURE);
   if (fits) conclude(core, task, entries, count, &final, false);
@@ -310,8 +335,10 @@ void task_advance(struct core *core, struct task *task) {
   uint32_t count;
   struct record_entry *entries = landed_entries(task, &count);
   if (!entries) return task_fail(core, task, FARM_NO_MEMORY, "out of memory");
-  if (count_finalists(entries, count) < 2) conclude(core, task, entries, count, NULL, false); // one or none: nothing to compare
-  else if (!reuse_final(core, task, entries, count)) task->phase = TASK_FINAL_READY;
+  if (count_finalists(entries, count) < 2)
+    conclude(core, task, entries, count, NULL, false); // one or none: nothing to compare
+  else if (!reuse_final(core, task, entries, count))
+    task->phase = TASK_FINAL_READY;
   free(entries);
 }
 
@@ -327,10 +354,19 @@ void task_land(struct core *core, struct task *task, uint32_t index, const struc
 /* A screen record that the coordinator itself vouches for: the variant is out, for a time. */
 void task_fail_variant(struct core *core, struct task *task, uint32_t index, enum farm_status status, const char *message) {
   struct task_variant *variant = &task->variants[index];
-  struct record_entry entry = {.variant = variant->text, .source_digest = variant->source, .status = status, .message = message, .rank = RECORD_RANK_NONE};
-  struct record record = {.kind = RECORD_SCREEN, .problem = task->problem, .device_class = task->pool->text, .policy = task->policy, .threads = task->threads,
-                          .device = variant->blamed_count ? variant->blamed[variant->blamed_count - 1] : "", .build = core->build_text, .clocks = "",
-                          .unix_s = core->port.unix_s(core->port.context), .entry_count = 1, .entries = &entry};
+  struct record_entry entry = {
+      .variant = variant->text, .source_digest = variant->source, .status = status, .message = message, .rank = RECORD_RANK_NONE};
+  struct record record = {.kind = RECORD_SCREEN,
+                          .problem = task->problem,
+                          .device_class = task->pool->text,
+                          .policy = task->policy,
+                          .threads = task->threads,
+                          .device = variant->blamed_count ? variant->blamed[variant->blamed_count - 1] : "",
+                          .build = core->build_text,
+                          .clocks = "",
+                          .unix_s = core->port.unix_s(core->port.context),
+                          .entry_count = 1,
+                          .entries = &entry};
   struct bytes_writer bytes = {0};
   if (record_encode(&record, &bytes) == FARM_OK) core_put(core, CORE_PUT_RECORD, 0, 0, bytes.data, bytes.length);
   bytes_writer_free(&bytes);
