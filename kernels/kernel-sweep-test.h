@@ -44,7 +44,7 @@ static inline const void *sweep_wide_detail(const struct tactic *tactic) {
     const void *own, *stand_in;
   } pairs[] = {{&dw__avx512, &dw__wide},
 #define X(mr, nr) {&tile_##mr##x##nr##__avx512, &tile_##mr##x##nr##__wide},
-               TILE_LIST_AVX512(X)
+               TILE_LIST_WIDE(X)
 #undef X
   };
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)

@@ -70,7 +70,7 @@ TEST(gemm_epilogues_agree, "") {
 TEST(gemm_sixteen_lane_tiles_agree, "") {
   struct sweep sweep = sweep_wide();
   sweep_shapes(&sweep);
-  CHECK(sweep.checked > 300);
+  CHECK(sweep.checked > 150);
 }
 
 TEST(gemm_has_tens_of_variants, "") {
