@@ -252,7 +252,7 @@ static struct outcome run_build(struct client *client, const struct wire_item *i
   struct outcome outcome = {0};
   struct client_event event = {0};
   REQUIRE_OK(client_submit(client, &build, 10000));
-  uint64_t end = clock_now_ns() + 40000000000ull;
+  uint64_t end = clock_now_ns() + 80000000000ull;
   while (event.kind != CLIENT_DONE && clock_now_ns() < end) {
     REQUIRE_OK(client_next(client, 1000, &event));
     if (event.kind == CLIENT_DONE) outcome.done = *event.done;
@@ -376,6 +376,41 @@ TEST(coordinator_starts_killed_workers_again, "timeout:90") {
 
 static void count_line(void *context, const char *line) {
   if (strstr(line, "final|1|gemm m")) ++*(int *)context;
+}
+
+/* From the first half on, something is killed every 0.4 s: a process of its own, so that the builder need not know. */
+static void begin_massacre(void *context) {
+  struct farm *farm = context;
+  if (fork() != 0) return;
+  for (int i = 0; i < 16; i++) {
+    if (i % 3 == 0) kill_coordinator(farm);
+    else kill_workers(farm);
+    clock_sleep_ns(400000000 + 100000000 * (uint64_t)(i % 4));
+  }
+  _exit(0);
+}
+
+TEST(coordinator_massacre, "slow timeout:300") {
+  for (int round = 0; round < 3; round++) {
+    char name[16];
+    snprintf(name, sizeof name, "farm%d", round);
+    struct farm farm = farm_make(name);
+    struct client *client = join(&farm);
+    run_build(client, make_items(150, "conv n"), 150, begin_massacre, &farm);
+    client_close(&client);
+    int lines, different;
+    count_log(&farm, &lines, &different);
+    CHECK_MESSAGE(different == 150 * VARIANTS && lines - different <= 16 * 2 * VARIANTS, "measured %d, %d different", lines, different);
+    while (waitpid(-1, NULL, 0) > 0) {}
+    farm_end(&farm);
+  }
+}
+
+TEST(coordinator_that_cannot_start_says_why, "") {
+  struct farm farm = farm_make("farm");
+  char endpoint[COORDINATOR_ENDPOINT_MOST];
+  const char *const argv[] = {"/bin/sh", "-c", "echo the disk is on fire >&2", NULL};
+  CHECK(coordinator_ensure(farm.folder, argv, 300, endpoint) == FARM_TIMED_OUT && strstr(status_message(), "the disk is on fire"));
 }
 
 TEST(coordinator_lookup_bundles_and_status, "timeout:90") {

@@ -126,23 +126,49 @@ static bool answers(const char *endpoint) {
   return connected;
 }
 
+enum { LOG_MOST_BYTES = 1 << 20 };
+
+/* Where a detached coordinator's messages go: nobody's terminal. Kept to a megabyte. */
+static int open_log(const char *cache_folder) {
+  char path[PATH_MAX];
+  struct stat info;
+  int length = snprintf(path, sizeof path, "%s/coordinator.log", cache_folder);
+  if (length < 0 || (size_t)length >= sizeof path) return -1;
+  bool full = stat(path, &info) == 0 && info.st_size > LOG_MOST_BYTES;
+  return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (full ? O_TRUNC : 0), 0600);
+}
+
+/* The last line of that log, for the message when none came up. */
+static void last_line(const char *cache_folder, char *out, size_t size) {
+  char path[PATH_MAX], tail[1024] = "";
+  snprintf(path, sizeof path, "%.4000s/coordinator.log", cache_folder);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END), from = end > (off_t)sizeof tail - 1 ? end - ((off_t)sizeof tail - 1) : 0;
+  ssize_t got = fd < 0 ? 0 : pread(fd, tail, sizeof tail - 1, from);
+  if (fd >= 0) close(fd);
+  if (got > 0 && tail[got - 1] == '\n') tail[got - 1] = 0;
+  const char *line = strrchr(tail, '\n');
+  snprintf(out, size, "%s", line ? line + 1 : tail);
+}
+
 /* Forked twice and in a session of its own: it outlives us and is nobody's zombie. */
-static enum farm_status start_detached(const char *const *argv) {
+static enum farm_status start_detached(const char *cache_folder, const char *const *argv) {
+  int log = open_log(cache_folder), null = open("/dev/null", O_RDWR | O_CLOEXEC);
   pid_t child = fork();
-  FAIL_IF(child < 0, FARM_FAILURE, "cannot start a coordinator: %s", strerror(errno));
   if (child == 0) {
     setsid();
     if (fork() != 0) _exit(0);
-    int null = open("/dev/null", O_RDWR);
     if (null >= 0) dup2(null, STDIN_FILENO), dup2(null, STDOUT_FILENO);
-    if (!getenv("TUNEFARM_LOG") && null >= 0) dup2(null, STDERR_FILENO); // its messages belong to nobody's terminal
+    dup2(log >= 0 ? log : null, STDERR_FILENO);
     signal(SIGPIPE, SIG_DFL);
     execv(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
   }
-  int status;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  int error = errno, status;
+  if (log >= 0) close(log);
+  if (null >= 0) close(null);
+  FAIL_IF(child < 0, FARM_FAILURE, "cannot start a coordinator: %s", strerror(error));
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   return FARM_OK;
 }
 
@@ -158,10 +184,12 @@ enum farm_status coordinator_ensure(const char *cache_folder, const char *const 
       return FARM_OK;
     }
     if (!locked && now >= start_at) { // two may both start one: the lock lets one stay
-      TRY(start_detached(argv));
+      TRY(start_detached(cache_folder, argv));
       start_at = now + 2000000000ull;
     }
     clock_sleep_ns(10000000);
   }
-  return status_set(FARM_TIMED_OUT, "%s: no coordinator came up within %d ms", cache_folder, timeout_ms);
+  char line[512];
+  last_line(cache_folder, line, sizeof line);
+  return status_set(FARM_TIMED_OUT, "%s: no coordinator came up within %d ms (its last words: %s)", cache_folder, timeout_ms, line);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { CHUNK_ITEMS_MOST = 256, CHUNK_BYTES_MOST = 1 << 20, OPEN_MS = 10000, SLICE_MS = 100 };
+enum { CHUNK_ITEMS_MOST = 256, CHUNK_BYTES_MOST = 1 << 20, OPEN_MS = 10000, SLICE_MS = 100, RETRY_MS = 500 };
 
 struct client {
   struct link *link;
@@ -25,6 +25,7 @@ struct client {
   uint8_t *have;
   uint32_t submitted; // items sent in this session
   uint64_t session;
+  uint64_t retry_ns; // when a build that could not be taken is offered again; 0: it was
 };
 
 enum farm_status client_open(const struct client_options *options, struct client **out_client) {
@@ -108,6 +109,7 @@ static enum farm_status keep_up(struct client *client) {
     }
     if (status == FARM_OK) client->session = link_session(client->link);
   }
+  if (client->retry_ns && clock_now_ns() >= client->retry_ns) client->submitted = 0, client->retry_ns = 0;
   while (status == FARM_OK && client->submitted < client->build.item_count) status = submit_chunk(client);
   return status == FARM_AGAIN ? FARM_OK : status;
 }
@@ -123,8 +125,8 @@ static bool take_quietly(struct client *client, const struct wire_message *messa
     return true;
   }
   if (message->type == WIRE_FAULT && message->fault.request == 0) {
-    if (message->fault.status == FARM_NOT_FOUND && client->has_build)
-      client->submitted = 0, client->accepted = false; // it forgot: once more
+    if (message->fault.status == FARM_NOT_FOUND && client->has_build) client->submitted = 0, client->accepted = false; // it forgot: once more
+    if (message->fault.status == FARM_AGAIN && !client->accepted) client->retry_ns = clock_now_ns() + RETRY_MS * 1000000ull;
     return true;
   }
   return false;

@@ -2,7 +2,7 @@
  *
  *   w hello CLASS | a hello          a worker (names that begin with w) or a client greets
  *   w ready N                        credits
- *   a submit ID FLAGS P:V[@US] …     a build: problem P with V variants v0 v1 …, estimated microseconds
+ *   a submit ID FLAGS P:V[@US][/D] … a build: problem P with V variants v0 v1 …, estimated microseconds, default [v0]
  *   w started | w land V [STATUS]    a screen record of variant V of its job (median 100 + V), FAILED: TACTIC_WRONG
  *   w finish | w final | w fail      the job's end: without more, with its final record, as a whole
  *   w return V | w bye | w lost      hand back; leave; connection gone
@@ -236,13 +236,14 @@ static void submit(struct bench *bench, struct actor *client, char *words) {
   uint32_t count = 0;
   char *rest, *id = strtok_r(words, " ", &rest), *flags = strtok_r(NULL, " ", &rest);
   for (char *word; (word = strtok_r(NULL, " ", &rest)); count++) {
-    char *colon = strchr(word, ':'), *at = strchr(word, '@');
+    char *colon = strchr(word, ':'), *at = strchr(word, '@'), *slash = strchr(word, '/');
     uint32_t variants = (uint32_t)atoi(colon + 1);
     struct wire_variant *list = arena_alloc_array(&arena, variants, sizeof *list);
     for (uint32_t v = 0; v < variants; v++) list[v] = (struct wire_variant){arena_printf(&arena, "v%u", v), SOURCE};
     items[count] = (struct wire_item){.problem = arena_string(&arena, word, (size_t)(colon - word)),
                                       .device_class = "c",
                                       .threads = 1,
+                                      .default_index = slash ? (uint32_t)atoi(slash + 1) : 0,
                                       .estimated_ns = at ? atof(at + 1) * 1e3 : 1000,
                                       .variants = list,
                                       .variants_count = variants};
@@ -475,3 +476,13 @@ SCRIPT(core_restart_hands_out_what_nobody_names, "w hello c", "w ready 1", "a he
        "w2< JOB screen p v0")
 SCRIPT(core_strangers_are_told_to_greet, "w hello c", "restart", "w ready 1", "w< REFUSE AGAIN")
 SCRIPT(core_worker_without_class_is_refused, "w hello", "w< REFUSE MISMATCH")
+/* Another build with another default: it has to be in a final, too. */
+SCRIPT(core_every_default_is_a_finalist, "w hello c", "w ready 1", "a hello", "a submit A 0 p:7", "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0",
+       "w land v1", "w land v2", "w land v3", "w land v4", "w land v5", "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4",
+       "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "a submit B 0 p:7/3", "a< RESULT 0 OK hit", "a< DONE OK", "a submit C 0 p:7/6",
+       "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "a< RESULT 0 OK", "a< DONE OK")
+/* It joins while the other's final is being timed: one more final, for it alone to wait for. */
+SCRIPT(core_default_that_joins_late_waits_for_its_own_final, "w hello c", "w ready 1", "a hello", "b hello", "a submit A 0 p:7",
+       "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0", "w land v1", "w land v2", "w land v3", "w land v4", "w land v5", "w land v6", "w finish",
+       "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "b submit B 0 p:7/6", "w final", "a< RESULT 0 OK", "a< DONE OK", "b<", "w ready 1",
+       "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "b< RESULT 0 OK", "b< DONE OK")
