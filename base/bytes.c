@@ -59,9 +59,7 @@ void bytes_put_blob(struct bytes_writer *writer, const void *data, size_t length
   bytes_put(writer, data, length);
 }
 
-void bytes_put_string(struct bytes_writer *writer, const char *text) {
-  bytes_put_blob(writer, text, text ? strlen(text) : 0);
-}
+void bytes_put_string(struct bytes_writer *writer, const char *text) { bytes_put_blob(writer, text, text ? strlen(text) : 0); }
 
 void bytes_align(struct bytes_writer *writer, size_t alignment) {
   while (!writer->failed && writer->length % alignment) bytes_put_u8(writer, 0);

@@ -27,7 +27,9 @@ struct digest digest_of(const void *data, size_t length) {
   return digest;
 }
 
-struct digest digest_of_text(const char *text) { return digest_of(text, strlen(text)); }
+struct digest digest_of_text(const char *text) {
+  return digest_of(text, strlen(text));
+}
 bool digest_equal(const struct digest *a, const struct digest *b) { return memcmp(a, b, sizeof *a) == 0; }
 
 void digest_to_hex(const struct digest *digest, char out_hex[DIGEST_HEX_BYTES]) {

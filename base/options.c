@@ -24,8 +24,8 @@ static enum farm_status integer_set(const struct option *row, const char *text) 
   long long value = strtoll(text, &end, 10);
   FAIL_IF(errno || end == text || *end, FARM_USAGE, "--%s: `%s` is not a whole number", row->name, text);
   bool bounded = row->least != 0 || row->most != 0;
-  FAIL_IF(bounded && ((double)value < row->least || (double)value > row->most), FARM_USAGE, "--%s: %lld is not between %.0f and %.0f", row->name,
-          value, row->least, row->most);
+  FAIL_IF(bounded && ((double)value < row->least || (double)value > row->most), FARM_USAGE,
+          "--%s: %lld is not between %.0f and %.0f", row->name, value, row->least, row->most);
   *(int64_t *)row->target = value;
   return FARM_OK;
 }
@@ -35,7 +35,8 @@ static enum farm_status number_set(const struct option *row, const char *text) {
   double value = strtod(text, &end);
   FAIL_IF(end == text || *end || !isfinite(value), FARM_USAGE, "--%s: `%s` is not a number", row->name, text);
   bool bounded = row->least != 0 || row->most != 0;
-  FAIL_IF(bounded && (value < row->least || value > row->most), FARM_USAGE, "--%s: %g is not between %g and %g", row->name, value, row->least, row->most);
+  FAIL_IF(bounded && (value < row->least || value > row->most), FARM_USAGE, "--%s: %g is not between %g and %g", row->name, value,
+          row->least, row->most);
   *(double *)row->target = value;
   return FARM_OK;
 }
@@ -56,14 +57,23 @@ static enum farm_status flag_set(const struct option *row, const char *text) {
 
 /* text NULL: the option stood without a value. */
 static enum farm_status row_set(const struct option *row, const char *text) {
-  FAIL_IF(!text && row->kind != OPTION_FLAG && row->kind != OPTION_OPTIONAL, FARM_USAGE, "--%s needs a value (%s)", row->name, row->argument);
+  FAIL_IF(!text && row->kind != OPTION_FLAG && row->kind != OPTION_OPTIONAL, FARM_USAGE, "--%s needs a value (%s)", row->name,
+          row->argument);
   switch (row->kind) {
-  case OPTION_FLAG: return flag_set(row, text);
-  case OPTION_TEXT: *(const char **)row->target = text; return FARM_OK;
-  case OPTION_INTEGER: return integer_set(row, text);
-  case OPTION_NUMBER: return number_set(row, text);
-  case OPTION_LIST: return list_add(row->target, text);
-  case OPTION_OPTIONAL: *(struct option_optional *)row->target = (struct option_optional){true, text}; return FARM_OK;
+  case OPTION_FLAG:
+    return flag_set(row, text);
+  case OPTION_TEXT:
+    *(const char **)row->target = text;
+    return FARM_OK;
+  case OPTION_INTEGER:
+    return integer_set(row, text);
+  case OPTION_NUMBER:
+    return number_set(row, text);
+  case OPTION_LIST:
+    return list_add(row->target, text);
+  case OPTION_OPTIONAL:
+    *(struct option_optional *)row->target = (struct option_optional){true, text};
+    return FARM_OK;
   }
   return FARM_OK;
 }
@@ -73,7 +83,8 @@ static enum farm_status environment_apply(const struct options *options) {
     if (!row->inherit) continue;
     char name[64] = "TUNEFARM_";
     size_t at = strlen(name);
-    for (const char *c = row->name; *c && at + 1 < sizeof name; c++) name[at++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    for (const char *c = row->name; *c && at + 1 < sizeof name; c++)
+      name[at++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
     name[at] = 0;
     const char *value = getenv(name);
     if (value && *value && row_set(row, value) != FARM_OK) return status_prefix(FARM_USAGE, "%s", name);
@@ -83,7 +94,7 @@ static enum farm_status environment_apply(const struct options *options) {
 
 static bool config_path(char out[PATH_MAX]) {
   const char *named = getenv("TUNEFARM_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-  int length = named ? snprintf(out, PATH_MAX, "%s", named)
+  int length = named         ? snprintf(out, PATH_MAX, "%s", named)
                : xdg && *xdg ? snprintf(out, PATH_MAX, "%s/tunefarm/config", xdg)
                : home        ? snprintf(out, PATH_MAX, "%s/.config/tunefarm/config", home)
                              : -1;
@@ -128,9 +139,12 @@ static void help_print(const struct options *options) {
   if (options->rows->name) printf("\nOptions:\n");
   for (const struct option *row = options->rows; row->name; row++) {
     char left[96];
-    if (row->kind == OPTION_FLAG) snprintf(left, sizeof left, "--%s", row->name);
-    else if (row->kind == OPTION_OPTIONAL) snprintf(left, sizeof left, "--%s[=%s]", row->name, row->argument);
-    else snprintf(left, sizeof left, "--%s %s", row->name, row->argument);
+    if (row->kind == OPTION_FLAG)
+      snprintf(left, sizeof left, "--%s", row->name);
+    else if (row->kind == OPTION_OPTIONAL)
+      snprintf(left, sizeof left, "--%s[=%s]", row->name, row->argument);
+    else
+      snprintf(left, sizeof left, "--%s %s", row->name, row->argument);
     printf(strlen(left) > 28 ? "  %s\n%32s%s\n" : "  %-28s%s%s\n", left, strlen(left) > 28 ? "" : "  ", row->help);
   }
   if (options->examples) printf("\nExamples:\n%s", options->examples);
@@ -148,7 +162,8 @@ static enum farm_status one_parse(const struct options *options, int argc, char 
   return row_set(row, argv[++*at]);
 }
 
-enum farm_status options_parse(const struct options *options, int argc, char **argv, struct option_list *out_positional, bool *out_help) {
+enum farm_status options_parse(const struct options *options, int argc, char **argv, struct option_list *out_positional,
+                               bool *out_help) {
   *out_help = false;
   for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
     if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
@@ -160,9 +175,12 @@ enum farm_status options_parse(const struct options *options, int argc, char **a
   TRY(environment_apply(options));
   bool options_end = false;
   for (int i = 0; i < argc; i++) {
-    if (!options_end && strcmp(argv[i], "--") == 0) options_end = true;
-    else if (!options_end && argv[i][0] == '-' && argv[i][1]) TRY(one_parse(options, argc, argv, &i));
-    else TRY(list_add(out_positional, argv[i]));
+    if (!options_end && strcmp(argv[i], "--") == 0)
+      options_end = true;
+    else if (!options_end && argv[i][0] == '-' && argv[i][1])
+      TRY(one_parse(options, argc, argv, &i));
+    else
+      TRY(list_add(out_positional, argv[i]));
   }
   return FARM_OK;
 }

@@ -8,9 +8,7 @@ uint64_t random_u64(uint64_t seed, uint64_t index) {
   return z ^ z >> 31;
 }
 
-double random_uniform(uint64_t seed, uint64_t index) {
-  return (double)(random_u64(seed, index) >> 11) * 0x1p-53;
-}
+double random_uniform(uint64_t seed, uint64_t index) { return (double)(random_u64(seed, index) >> 11) * 0x1p-53; }
 
 double random_normal(uint64_t seed, uint64_t index) {
   uint64_t sum = 0;

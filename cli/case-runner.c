@@ -30,7 +30,8 @@ struct data_set {
   int input_count, output_count;
 };
 
-static enum farm_status tensors_read(const char *folder, int set, const char *kind, struct arena *arena, struct tensor *out, int *out_count) {
+static enum farm_status tensors_read(const char *folder, int set, const char *kind, struct arena *arena, struct tensor *out,
+                                     int *out_count) {
   char path[PATH_MAX];
   for (*out_count = 0; *out_count < MOST_OPERANDS; ++*out_count) {
     snprintf(path, sizeof path, "%s/test_data_set_%d/%s_%d.pb", folder, set, kind, *out_count);
@@ -41,7 +42,8 @@ static enum farm_status tensors_read(const char *folder, int set, const char *ki
 }
 
 /* Inputs bind by position; their shapes are the data's. */
-static enum farm_status shapes_from_data(const char *model_path, const struct data_set *data, struct arena *arena, struct build_shape *shapes, int *out_count) {
+static enum farm_status shapes_from_data(const char *model_path, const struct data_set *data, struct arena *arena,
+                                         struct build_shape *shapes, int *out_count) {
   struct model *model;
   TRY(onnx_import(model_path, &model));
   *out_count = 0;
@@ -61,12 +63,17 @@ static enum farm_status shapes_from_data(const char *model_path, const struct da
   return status;
 }
 
-static enum farm_status engine_make(const char *model_path, const struct data_set *data, const struct case_options *options, const char *engine_path) {
+static enum farm_status engine_make(const char *model_path, const struct data_set *data, const struct case_options *options,
+                                    const char *engine_path) {
   struct arena arena = {0};
   struct build_shape shapes[MOST_OPERANDS];
   struct build_report report = {0};
   const char *const targets[] = {options->target, NULL};
-  struct build_options build = {.model_path = model_path, .output_path = engine_path, .targets = targets, .shapes = shapes, .threads = options->threads,
+  struct build_options build = {.model_path = model_path,
+                                .output_path = engine_path,
+                                .targets = targets,
+                                .shapes = shapes,
+                                .threads = options->threads,
                                 .cache_mode = CACHE_OFF};
   enum farm_status status = shapes_from_data(model_path, data, &arena, shapes, &build.shape_count);
   if (status == FARM_OK) status = build_run(&build, &report);
@@ -78,7 +85,8 @@ static enum farm_status engine_make(const char *model_path, const struct data_se
 static enum farm_status inputs_set(farm_context_t *context, const struct data_set *data) {
   for (int i = 0; i < data->input_count; i++) {
     const struct tensor *t = &data->inputs[i];
-    farm_tensor_t given = {.size = sizeof given, .dtype = (int32_t)t->dtype, .rank = t->rank, .data = t->data, .bytes = tensor_bytes(t)};
+    farm_tensor_t given = {
+        .size = sizeof given, .dtype = (int32_t)t->dtype, .rank = t->rank, .data = t->data, .bytes = tensor_bytes(t)};
     memcpy(given.dims, t->dims, sizeof given.dims);
     enum farm_status status = farm_context_set_input(context, i, &given);
     FAIL_IF(status != FARM_OK, status, "%s", farm_last_message());
@@ -86,7 +94,8 @@ static enum farm_status inputs_set(farm_context_t *context, const struct data_se
   return FARM_OK;
 }
 
-static enum farm_status outputs_compare(farm_context_t *context, const struct data_set *data, const struct compare_rule *rule, char *why, size_t why_bytes) {
+static enum farm_status outputs_compare(farm_context_t *context, const struct data_set *data, const struct compare_rule *rule,
+                                        char *why, size_t why_bytes) {
   for (int i = 0; i < data->output_count; i++) {
     farm_tensor_t got = {.size = sizeof got};
     enum farm_status status = farm_context_get_output(context, i, &got);
@@ -102,7 +111,8 @@ static enum farm_status outputs_compare(farm_context_t *context, const struct da
   return FARM_OK;
 }
 
-static enum farm_status engine_run(const char *engine_path, const struct data_set *data, const struct case_options *options, char *why, size_t why_bytes) {
+static enum farm_status engine_run(const char *engine_path, const struct data_set *data, const struct case_options *options,
+                                   char *why, size_t why_bytes) {
   farm_engine_t *engine = NULL;
   farm_context_t *context = NULL;
   const farm_engine_options_t engine_options = {.size = sizeof engine_options, .threads = options->threads};
@@ -117,7 +127,8 @@ static enum farm_status engine_run(const char *engine_path, const struct data_se
   return status;
 }
 
-static enum farm_status set_run(const char *folder, int set, const struct case_options *options, const char *engine_path, char *why, size_t why_bytes) {
+static enum farm_status set_run(const char *folder, int set, const struct case_options *options, const char *engine_path,
+                                char *why, size_t why_bytes) {
   struct arena arena = {0};
   char model_path[PATH_MAX];
   snprintf(model_path, sizeof model_path, "%s/model.onnx", folder);
@@ -154,7 +165,8 @@ enum case_verdict case_run(const char *folder, const struct case_options *option
   return status == FARM_VERIFY_FAILED ? CASE_WRONG : status == FARM_UNSUPPORTED ? CASE_UNSUPPORTED : CASE_ERROR;
 }
 
-enum case_verdict case_run_apart(const char *folder, const struct case_options *options, int timeout_s, char *out_why, size_t why_bytes) {
+enum case_verdict case_run_apart(const char *folder, const struct case_options *options, int timeout_s, char *out_why,
+                                 size_t why_bytes) {
   struct shared {
     enum case_verdict verdict;
     char why[512];
@@ -174,9 +186,12 @@ enum case_verdict case_run_apart(const char *folder, const struct case_options *
   if (child < 0) goto close_pipe;
   bool hung = poll(&(struct pollfd){.fd = done[0], .events = POLLIN}, 1, timeout_s * 1000) == 0; // its end closes when it ends
   if (hung) kill(child, SIGKILL);
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (hung) snprintf(out_why, why_bytes, "no end after %d s", timeout_s);
-  else if (WIFSIGNALED(status)) snprintf(out_why, why_bytes, "crashed: signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (hung)
+    snprintf(out_why, why_bytes, "no end after %d s", timeout_s);
+  else if (WIFSIGNALED(status))
+    snprintf(out_why, why_bytes, "crashed: signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
   else {
     verdict = shared->verdict;
     snprintf(out_why, why_bytes, "%s", shared->why);

@@ -34,12 +34,14 @@ static void progress_show(void *context, const struct build_progress *progress) 
   struct progress_state *state = context;
   uint64_t now = clock_now_ns();
   bool new_phase = state->last_phase != progress->phase;
-  if (!new_phase && now - state->last_ns < (state->terminal ? 100000000u : 10000000000u) && progress->done != progress->total) return;
+  if (!new_phase && now - state->last_ns < (state->terminal ? 100000000u : 10000000000u) && progress->done != progress->total)
+    return;
   state->last_ns = now;
   state->last_phase = progress->phase;
   char eta[32] = "";
   if (progress->eta_s >= 0) snprintf(eta, sizeof eta, ", %.0f s left", progress->eta_s);
-  fprintf(stderr, state->terminal ? "\r\033[K%s %u/%u%s  %s" : "%s %u/%u%s  %s\n", progress->phase, progress->done, progress->total, eta, progress->detail);
+  fprintf(stderr, state->terminal ? "\r\033[K%s %u/%u%s  %s" : "%s %u/%u%s  %s\n", progress->phase, progress->done,
+          progress->total, eta, progress->detail);
   if (state->terminal && progress->done == progress->total && strcmp(progress->phase, "write") == 0) fputc('\n', stderr);
 }
 
@@ -64,14 +66,16 @@ static enum farm_status list_end(struct option_list *list) { // the builder want
 static enum farm_status options_finish(struct build_command *command, const struct option_list *positional) {
   FAIL_IF(positional->count != 1, FARM_USAGE, "one model is needed, %zu were given", positional->count);
   FAIL_IF(!command->options.output_path && !command->options.dry_run, FARM_USAGE, "no --output for the engine");
-  FAIL_IF(strcmp(command->precision, "f32") != 0, FARM_UNSUPPORTED, "--precision %s: this version computes in f32 only", command->precision);
+  FAIL_IF(strcmp(command->precision, "f32") != 0, FARM_UNSUPPORTED, "--precision %s: this version computes in f32 only",
+          command->precision);
   command->options.model_path = positional->items[0];
   command->options.effort = (int)command->effort;
   command->options.threads = (int)command->threads;
   TRY(cache_mode_parse(command->cache_mode, &command->options.cache_mode));
   struct build_shape *shapes = arena_alloc_array(&command->arena, command->shapes.count + 1, sizeof *shapes);
   FAIL_IF(!shapes, FARM_NO_MEMORY, "out of memory for shapes");
-  for (size_t i = 0; i < command->shapes.count; i++) TRY(build_shape_parse(command->shapes.items[i], &command->arena, &shapes[i]));
+  for (size_t i = 0; i < command->shapes.count; i++)
+    TRY(build_shape_parse(command->shapes.items[i], &command->arena, &shapes[i]));
   command->options.shapes = shapes;
   command->options.shape_count = (int)command->shapes.count;
   TRY(list_end(&command->targets));
@@ -84,17 +88,18 @@ static enum farm_status options_finish(struct build_command *command, const stru
 /* ---- reports ---- */
 
 static json_t *layer_json(const struct build_layer *layer) {
-  return json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:i}", "name", layer->name, "onnx", layer->onnx, "problem", layer->problem, "tactic", layer->tactic,
-                   "median_us", layer->median_us, "ci95_us", layer->ci95_us, "ties", (int)layer->ties);
+  return json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:i}", "name", layer->name, "onnx", layer->onnx, "problem", layer->problem, "tactic",
+                   layer->tactic, "median_us", layer->median_us, "ci95_us", layer->ci95_us, "ties", (int)layer->ties);
 }
 
 static json_t *target_json(const struct build_target_report *target) {
   json_t *layers = json_array();
   for (int i = 0; i < target->layer_count; i++) json_array_append_new(layers, layer_json(&target->layers[i]));
-  return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:I,s:I,s:o}", "target", target->target, "device_class", target->device_class, "threads",
-                   target->threads, "problems", (int)target->problems, "hits", (int)target->hits, "measured", (int)target->measured, "variants_timed",
-                   (int)target->variants_timed, "failed", (int)target->failed, "device_s", target->device_s, "estimated_ms", target->estimated_ms,
-                   "arena_bytes", (json_int_t)target->arena_bytes, "lower_bound_bytes", (json_int_t)target->lower_bound_bytes, "layers", layers);
+  return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:I,s:I,s:o}", "target", target->target, "device_class",
+                   target->device_class, "threads", target->threads, "problems", (int)target->problems, "hits", (int)target->hits,
+                   "measured", (int)target->measured, "variants_timed", (int)target->variants_timed, "failed",
+                   (int)target->failed, "device_s", target->device_s, "estimated_ms", target->estimated_ms, "arena_bytes",
+                   (json_int_t)target->arena_bytes, "lower_bound_bytes", (json_int_t)target->lower_bound_bytes, "layers", layers);
 }
 
 static json_t *report_json(const struct build_report *report) {
@@ -103,19 +108,23 @@ static json_t *report_json(const struct build_report *report) {
   json_t *targets = json_array(), *missing = json_array();
   for (int i = 0; i < report->target_count; i++) json_array_append_new(targets, target_json(&report->targets[i]));
   for (int i = 0; i < report->missing_count; i++) json_array_append_new(missing, json_string(report->missing[i]));
-  json_t *root = json_pack("{s:s,s:s,s:I,s:f,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes, "wall_s", report->wall_s,
-                           "targets", targets);
-  if (report->missing_count) json_object_set_new(root, "missing", missing);
-  else json_decref(missing);
+  json_t *root = json_pack("{s:s,s:s,s:I,s:f,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes,
+                           "wall_s", report->wall_s, "targets", targets);
+  if (report->missing_count)
+    json_object_set_new(root, "missing", missing);
+  else
+    json_decref(missing);
   return root;
 }
 
 static void report_show(const struct build_report *report, const struct build_options *options) {
   for (int i = 0; i < report->target_count; i++) {
     const struct build_target_report *target = &report->targets[i];
-    log_info("%s, %d threads: %u problems, %u from the cache, %u measured (%u variants, %u failed, %.1f s on devices); %.3f ms %s; arena %.1f MiB",
-             target->device_class, target->threads, target->problems, target->hits, target->measured, target->variants_timed, target->failed,
-             target->device_s, target->estimated_ms, target->measured || target->hits ? "expected" : "estimated", (double)target->arena_bytes / 1048576);
+    log_info("%s, %d threads: %u problems, %u from the cache, %u measured (%u variants, %u failed, %.1f s on devices); %.3f ms "
+             "%s; arena %.1f MiB",
+             target->device_class, target->threads, target->problems, target->hits, target->measured, target->variants_timed,
+             target->failed, target->device_s, target->estimated_ms, target->measured || target->hits ? "expected" : "estimated",
+             (double)target->arena_bytes / 1048576);
   }
   if (!options->dry_run) log_info("%s: %.1f MiB, %.1f s", options->output_path, (double)report->bytes / 1048576, report->wall_s);
 }
@@ -160,11 +169,13 @@ static enum farm_status run(int argc, char **argv) {
       {"output", OPTION_TEXT, &c.options.output_path, 0, 0, "ENGINE", "where the engine goes (also -o)", false},
       {"target", OPTION_LIST, &c.targets, 0, 0, "T", "auto, cpu, or a device class; may be repeated", false},
       {"precision", OPTION_TEXT, &c.precision, 0, 0, "P", "f32", true},
-      {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224[:opt[:max]]", "size or range of an input; may be repeated", false},
+      {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224[:opt[:max]]", "size or range of an input; may be repeated",
+       false},
       {"effort", OPTION_INTEGER, &c.effort, 0, 4, "0..4", "how much to try (2): 0 takes the cost model's choice", true},
       {"farm", OPTION_TEXT, &c.farm, 0, 0, "tcp://HOST:PORT", "the coordinator to ask; without it this machine's own", true},
       {"cache", OPTION_TEXT, &c.cache, 0, 0, "DIR", "cache folder of this machine's own ($XDG_CACHE_HOME/tunefarm)", true},
-      {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "threads the engine is made for (default: all this process may use)", true},
+      {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "threads the engine is made for (default: all this process may use)",
+       true},
       {"cache-mode", OPTION_TEXT, &c.cache_mode, 0, 0, "MODE", "rw, ro, locked or off", true},
       {"lock", OPTION_TEXT, &c.options.lock_path, 0, 0, "FILE", "repeat the decisions of FILE; written when absent", false},
       {"without", OPTION_LIST, &c.passes_off, 0, 0, "PASS", "switch an optimisation off by name; may be repeated", false},
@@ -172,11 +183,12 @@ static enum farm_status run(int argc, char **argv) {
       {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "the report as one JSON object", false},
       {0},
   };
-  const struct options options = {"build", "MODEL.onnx -o ENGINE [options]", "Turns an ONNX model into an inference engine.",
-                                  "  tunefarm build resnet50.onnx -o resnet50.engine\n"
-                                  "  tunefarm build bert.onnx -o bert.engine --shape ids=1x128:8x128:16x128 --effort 2 --json=report.json\n"
-                                  "  tunefarm build net.onnx -o net.engine --cache-mode locked --lock net.lock\n",
-                                  rows};
+  const struct options options = {
+      "build", "MODEL.onnx -o ENGINE [options]", "Turns an ONNX model into an inference engine.",
+      "  tunefarm build resnet50.onnx -o resnet50.engine\n"
+      "  tunefarm build bert.onnx -o bert.engine --shape ids=1x128:8x128:16x128 --effort 2 --json=report.json\n"
+      "  tunefarm build net.onnx -o net.engine --cache-mode locked --lock net.lock\n",
+      rows};
   struct option_list positional = {0};
   bool help;
   enum farm_status status = options_parse(&options, argc, argv, &positional, &help);

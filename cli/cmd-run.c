@@ -60,7 +60,8 @@ static enum farm_status names_check(const struct run_command *c, const struct op
     for (int32_t k = 0; k < farm_engine_input_count(c->engine); k++) {
       farm_binding_t binding = {.size = sizeof binding};
       TRY(farm_engine_input(c->engine, k, &binding));
-      known |= strlen(binding.name) == (size_t)(equals - list->items[i]) && strncmp(binding.name, list->items[i], strlen(binding.name)) == 0;
+      known |= strlen(binding.name) == (size_t)(equals - list->items[i]) &&
+               strncmp(binding.name, list->items[i], strlen(binding.name)) == 0;
     }
     FAIL_IF(!known, FARM_USAGE, "--%s %s: the engine has no such input", option, list->items[i]);
   }
@@ -72,7 +73,8 @@ static enum farm_status dims_from_option(const char *name, const char *text, str
   for (const char *at = text;; at++) {
     char *end;
     long long dim = strtoll(at, &end, 10);
-    FAIL_IF(end == at || dim < 0 || rank == TENSOR_MAX_RANK, FARM_USAGE, "--shape %s=%s: not a shape like 1x3x224x224", name, text);
+    FAIL_IF(end == at || dim < 0 || rank == TENSOR_MAX_RANK, FARM_USAGE, "--shape %s=%s: not a shape like 1x3x224x224", name,
+            text);
     tensor->dims[rank++] = dim;
     at = end;
     if (*at != 'x') {
@@ -88,8 +90,10 @@ static enum farm_status dims_from_option(const char *name, const char *text, str
 static void fill_random(struct tensor *tensor, uint64_t seed) {
   int64_t elems = tensor_elems(tensor);
   for (int64_t i = 0; i < elems; i++) {
-    if (dtype_is_float(tensor->dtype)) dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
-    else dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(random_u64(seed, (uint64_t)i) & 1));
+    if (dtype_is_float(tensor->dtype))
+      dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
+    else
+      dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(random_u64(seed, (uint64_t)i) & 1));
   }
 }
 
@@ -97,8 +101,10 @@ static enum farm_status input_make(struct run_command *c, int32_t index, const f
   struct tensor tensor = {.dtype = (enum dtype)binding->tensor.dtype, .rank = binding->tensor.rank};
   const char *path = named_value(&c->inputs, binding->name), *shape = named_value(&c->shapes, binding->name);
   memcpy(tensor.dims, binding->opt, sizeof tensor.dims);
-  if (path) TRY(tensor_file_read(path, &c->arena, &tensor));
-  else if (shape) TRY(dims_from_option(binding->name, shape, &tensor));
+  if (path)
+    TRY(tensor_file_read(path, &c->arena, &tensor));
+  else if (shape)
+    TRY(dims_from_option(binding->name, shape, &tensor));
   size_t bytes = tensor_bytes(&tensor);
   FAIL_IF(bytes == SIZE_MAX, FARM_USAGE, "%s: impossible shape", binding->name);
   if (!path) {
@@ -107,7 +113,8 @@ static enum farm_status input_make(struct run_command *c, int32_t index, const f
     fill_random(&tensor, (uint64_t)index + 1);
   }
   c->bound[index] = tensor;
-  farm_tensor_t given = {.size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
+  farm_tensor_t given = {
+      .size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
   memcpy(given.dims, tensor.dims, sizeof given.dims);
   enum farm_status status = farm_context_set_input(c->context, index, &given);
   return status == FARM_OK ? FARM_OK : status_set(status, "input %s: %s", binding->name, farm_last_message());
@@ -232,7 +239,8 @@ static enum farm_status time_runs(struct run_command *c) {
   for (uint64_t begin = clock_now_ns(); ms_since(begin) < c->warmup_ms;) TRY(run_once(c));
   foreign_load_begin(&load);
   uint64_t begin = clock_now_ns();
-  while (count < MOST_SAMPLES && (c->iterations ? count < (size_t)c->iterations : count < 10 || ms_since(begin) < c->duration_s * 1e3)) {
+  while (count < MOST_SAMPLES &&
+         (c->iterations ? count < (size_t)c->iterations : count < 10 || ms_since(begin) < c->duration_s * 1e3)) {
     TRY_OR(array_reserve(&samples, &capacity, count + 1), free_samples);
     uint64_t start = clock_now_ns();
     TRY_OR(run_once(c), free_samples);
@@ -247,7 +255,9 @@ free_samples:
 }
 
 static void noise_warn(const struct run_command *c) {
-  if (c->foreign > 0.05) log_warning("other processes took %.0f %% of this machine while it was timed: the figures are not to be trusted", c->foreign * 100);
+  if (c->foreign > 0.05)
+    log_warning("other processes took %.0f %% of this machine while it was timed: the figures are not to be trusted",
+                c->foreign * 100);
   if (c->timed >= 30 && c->timing.p95 > 1.25 * c->timing.median)
     log_warning("95 %% of the runs took up to %.2f times the median: the machine is noisy", c->timing.p95 / c->timing.median);
 }
@@ -259,8 +269,9 @@ static json_t *profile_json(struct run_command *c) {
   for (int32_t i = 0; i < farm_context_step_count(c->context); i++) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
-    json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:s,s:I,s:f}", "name", p.name, "onnx", p.origin, "variant", p.variant, "problem", p.problem,
-                                           "calls", (json_int_t)p.calls, "mean_us", p.total_ns / (double)p.calls * 1e-3));
+    json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:s,s:I,s:f}", "name", p.name, "onnx", p.origin, "variant", p.variant,
+                                           "problem", p.problem, "calls", (json_int_t)p.calls, "mean_us",
+                                           p.total_ns / (double)p.calls * 1e-3));
   }
   return steps;
 }
@@ -269,15 +280,17 @@ static json_t *run_json(struct run_command *c, const farm_engine_info_t *info) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   const struct timing *t = &c->timing;
-  json_t *root = json_pack("{s:s,s:s,s:i,s:I,s:{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:f,s:{s:I,s:I,s:I,s:I}}", "engine", c->engine_path, "section",
-                           info->device_class, "threads", (int)info->threads, "iterations", (json_int_t)c->timed, "latency_ms", "min", t->min, "mean",
-                           t->mean, "median", t->median, "p90", t->p90, "p95", t->p95, "p99", t->p99, "max", t->max, "ci95", t->ci95, "throughput_per_s",
-                           t->mean > 0 ? 1e3 / t->mean : 0.0, "load_ms", c->load_ms, "first_output_ms", c->first_output_ms, "memory", "arena_bytes",
-                           (json_int_t)info->arena_bytes, "lower_bound_bytes", (json_int_t)info->lower_bound_bytes, "weights_bytes",
-                           (json_int_t)info->weight_bytes, "peak_bytes", (json_int_t)usage.ru_maxrss * 1024);
+  json_t *root = json_pack(
+      "{s:s,s:s,s:i,s:I,s:{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:f,s:{s:I,s:I,s:I,s:I}}", "engine", c->engine_path,
+      "section", info->device_class, "threads", (int)info->threads, "iterations", (json_int_t)c->timed, "latency_ms", "min",
+      t->min, "mean", t->mean, "median", t->median, "p90", t->p90, "p95", t->p95, "p99", t->p99, "max", t->max, "ci95", t->ci95,
+      "throughput_per_s", t->mean > 0 ? 1e3 / t->mean : 0.0, "load_ms", c->load_ms, "first_output_ms", c->first_output_ms,
+      "memory", "arena_bytes", (json_int_t)info->arena_bytes, "lower_bound_bytes", (json_int_t)info->lower_bound_bytes,
+      "weights_bytes", (json_int_t)info->weight_bytes, "peak_bytes", (json_int_t)usage.ru_maxrss * 1024);
   if (c->checked)
-    json_object_set_new(root, "check", json_pack("{s:f,s:f,s:f,s:b}", "max_abs", c->check.max_abs, "max_rel_to_max", c->check.max_rel_to_max, "cosine",
-                                                 c->check.cosine, "passed", c->check.passed));
+    json_object_set_new(root, "check",
+                        json_pack("{s:f,s:f,s:f,s:b}", "max_abs", c->check.max_abs, "max_rel_to_max", c->check.max_rel_to_max,
+                                  "cosine", c->check.cosine, "passed", c->check.passed));
   if (c->foreign >= 0) json_object_set_new(root, "foreign_load", json_real(c->foreign));
   if (c->profile) json_object_set_new(root, "profile", profile_json(c));
   return root;
@@ -287,16 +300,20 @@ static void profile_show(struct run_command *c) {
   for (int32_t i = 0; i < farm_context_step_count(c->context); i++) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
-    fprintf(stderr, "%10.1f us  %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.variant && *p.variant ? p.variant : "-", p.name);
+    fprintf(stderr, "%10.1f us  %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.variant && *p.variant ? p.variant : "-",
+            p.name);
   }
 }
 
 static void show(struct run_command *c, const farm_engine_info_t *info) {
   if (c->timed)
-    log_info("%s [%s, %d threads]: median %.3f ms (min %.3f, p95 %.3f, p99 %.3f, interval of the median %.3f) over %lld runs, %.1f per second", c->engine_path,
-             info->device_class, (int)info->threads, c->timing.median, c->timing.min, c->timing.p95, c->timing.p99, c->timing.ci95, (long long)c->timed,
-             1e3 / c->timing.mean);
-  if (c->checked) log_info("check: %s, largest error %.3g (%.3g of the largest value)", c->check.passed ? "passed" : "FAILED", c->check.max_abs, c->check.max_rel_to_max);
+    log_info("%s [%s, %d threads]: median %.3f ms (min %.3f, p95 %.3f, p99 %.3f, interval of the median %.3f) over %lld runs, "
+             "%.1f per second",
+             c->engine_path, info->device_class, (int)info->threads, c->timing.median, c->timing.min, c->timing.p95,
+             c->timing.p99, c->timing.ci95, (long long)c->timed, 1e3 / c->timing.mean);
+  if (c->checked)
+    log_info("check: %s, largest error %.3g (%.3g of the largest value)", c->check.passed ? "passed" : "FAILED", c->check.max_abs,
+             c->check.max_rel_to_max);
   if (c->profile) profile_show(c);
 }
 
@@ -305,7 +322,8 @@ static void show(struct run_command *c, const farm_engine_info_t *info) {
 static enum farm_status engine_start(struct run_command *c) {
   uint64_t begin = clock_now_ns();
   farm_engine_options_t engine_options = {.size = sizeof engine_options, .threads = (int32_t)c->threads};
-  farm_context_options_t context_options = {.size = sizeof context_options, .threads = (int32_t)c->threads, .profile = c->profile};
+  farm_context_options_t context_options = {
+      .size = sizeof context_options, .threads = (int32_t)c->threads, .profile = c->profile};
   enum farm_status status = farm_engine_load(c->engine_path, &engine_options, &c->engine);
   FAIL_IF(status != FARM_OK, status, "%s", farm_last_message());
   status = farm_context_create(c->engine, &context_options, &c->context);
@@ -342,11 +360,14 @@ static enum farm_status run(int argc, char **argv) {
       {"input", OPTION_LIST, &c.inputs, 0, 0, "NAME=FILE", ".npy or .pb for an input; random numbers otherwise", false},
       {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224", "size of a random input, within the engine's range", false},
       {"output", OPTION_TEXT, &c.output_folder, 0, 0, "DIR", "write outputs there as .npy (also -o)", false},
-      {"expect", OPTION_TEXT, &c.expect_folder, 0, 0, "DIR", "compare with output_0.pb … or NAME.npy there; input_0.pb … are used as inputs", false},
-      {"reference", OPTION_TEXT, &c.reference_path, 0, 0, "MODEL.onnx", "compare with the model run by its operators' references (slow)", false},
+      {"expect", OPTION_TEXT, &c.expect_folder, 0, 0, "DIR",
+       "compare with output_0.pb … or NAME.npy there; input_0.pb … are used as inputs", false},
+      {"reference", OPTION_TEXT, &c.reference_path, 0, 0, "MODEL.onnx",
+       "compare with the model run by its operators' references (slow)", false},
       {"rtol", OPTION_NUMBER, &c.rule.rtol, 0, 1e9, "X", "relative tolerance (1e-3)", false},
       {"atol", OPTION_NUMBER, &c.rule.atol, 0, 1e9, "X", "absolute tolerance (1e-7)", false},
-      {"relative-to-max", OPTION_FLAG, &c.rule.relative_to_max, 0, 0, NULL, "atol is a share of the largest expected value; integers may be one off", false},
+      {"relative-to-max", OPTION_FLAG, &c.rule.relative_to_max, 0, 0, NULL,
+       "atol is a share of the largest expected value; integers may be one off", false},
       {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "take N's section, else the nearest", true},
       {"ranks", OPTION_INTEGER, &c.ranks, 1, 1024, "N", "devices to run on together", false},
       {"warmup", OPTION_NUMBER, &c.warmup_ms, 0, 1e9, "MS", "run so long before timing (200)", false},
@@ -364,7 +385,8 @@ static enum farm_status run(int argc, char **argv) {
   struct option_list positional = {0};
   bool help;
   enum farm_status status = options_parse(&options, argc, argv, &positional, &help);
-  if (status == FARM_OK && !help && positional.count != 1) status = status_set(FARM_USAGE, "one engine is needed, %zu were given", positional.count);
+  if (status == FARM_OK && !help && positional.count != 1)
+    status = status_set(FARM_USAGE, "one engine is needed, %zu were given", positional.count);
   if (status == FARM_OK && !help) {
     c.engine_path = positional.items[0];
     status = run_all(&c);

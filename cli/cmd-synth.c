@@ -23,19 +23,24 @@ static enum farm_status run(int argc, char **argv) {
   char usage[1024] = "NAME -o MODEL.onnx [options]\n\nNames:\n";
   int count;
   const struct synth_model *models = synth_models(&count);
-  for (int i = 0; i < count; i++) snprintf(usage + strlen(usage), sizeof usage - strlen(usage), "  %-14s%s\n", models[i].name, models[i].summary);
+  for (int i = 0; i < count; i++)
+    snprintf(usage + strlen(usage), sizeof usage - strlen(usage), "  %-14s%s\n", models[i].name, models[i].summary);
   usage[strlen(usage) - 1] = 0;
-  const struct options options = {"synth", usage, "Writes a real architecture with seeded weights; the same bytes on every machine.",
-                                  "  tunefarm synth resnet50 -o resnet50.onnx\n  tunefarm synth bert-base -o bert.onnx --batch 8 --seq 128\n", rows};
+  const struct options options = {
+      "synth", usage, "Writes a real architecture with seeded weights; the same bytes on every machine.",
+      "  tunefarm synth resnet50 -o resnet50.onnx\n  tunefarm synth bert-base -o bert.onnx --batch 8 --seq 128\n", rows};
   struct option_list positional = {0};
   bool help;
   enum farm_status status = options_parse(&options, argc, argv, &positional, &help);
   synth.seed = (uint64_t)seed;
   synth.dtype = dtype_from_name(dtype);
   if (status == FARM_OK && !help) {
-    if (positional.count != 1) status = status_set(FARM_USAGE, "one name is needed, %zu were given", positional.count);
-    else if (!output) status = status_set(FARM_USAGE, "no --output for the model");
-    else status = synth_write(positional.items[0], &synth, output);
+    if (positional.count != 1)
+      status = status_set(FARM_USAGE, "one name is needed, %zu were given", positional.count);
+    else if (!output)
+      status = status_set(FARM_USAGE, "no --output for the model");
+    else
+      status = synth_write(positional.items[0], &synth, output);
   }
   option_list_free(&positional);
   return status;

@@ -61,8 +61,10 @@ static enum farm_status cases_run(struct test_command *c, json_t *rows) {
     char why[512];
     enum case_verdict verdict = case_run_apart(c->cases.folders[i], &c->options, (int)c->timeout_s, why, sizeof why);
     c->counts[verdict]++;
-    if (c->verbose || verdict == CASE_WRONG || verdict == CASE_ERROR) log_info("%-11s %s%s%s", case_verdict_name(verdict), c->cases.folders[i], why[0] ? ": " : "", why);
-    json_array_append_new(rows, json_pack("{s:s,s:s,s:s}", "name", c->cases.folders[i], "verdict", case_verdict_name(verdict), "why", why));
+    if (c->verbose || verdict == CASE_WRONG || verdict == CASE_ERROR)
+      log_info("%-11s %s%s%s", case_verdict_name(verdict), c->cases.folders[i], why[0] ? ": " : "", why);
+    json_array_append_new(
+        rows, json_pack("{s:s,s:s,s:s}", "name", c->cases.folders[i], "verdict", case_verdict_name(verdict), "why", why));
   }
   return FARM_OK;
 }
@@ -73,9 +75,11 @@ static enum farm_status test_all(struct test_command *c) {
   qsort(c->cases.folders, c->cases.count, sizeof *c->cases.folders, by_name);
   json_t *rows = json_array();
   enum farm_status status = cases_run(c, rows);
-  log_info("%zu cases: %d pass, %d wrong, %d unsupported, %d errors", c->cases.count, c->counts[0], c->counts[1], c->counts[2], c->counts[3]);
-  enum farm_status said = json_report(&c->json, json_pack("{s:I,s:i,s:i,s:i,s:i,s:o}", "total", (json_int_t)c->cases.count, "pass", c->counts[0], "wrong",
-                                                          c->counts[1], "unsupported", c->counts[2], "error", c->counts[3], "cases", rows));
+  log_info("%zu cases: %d pass, %d wrong, %d unsupported, %d errors", c->cases.count, c->counts[0], c->counts[1], c->counts[2],
+           c->counts[3]);
+  enum farm_status said =
+      json_report(&c->json, json_pack("{s:I,s:i,s:i,s:i,s:i,s:o}", "total", (json_int_t)c->cases.count, "pass", c->counts[0],
+                                      "wrong", c->counts[1], "unsupported", c->counts[2], "error", c->counts[3], "cases", rows));
   TRY(status);
   TRY(said);
   FAIL_IF(c->counts[CASE_WRONG] || c->counts[CASE_ERROR], FARM_VERIFY_FAILED, "%d of %zu cases are wrong or ended in errors",
@@ -89,14 +93,16 @@ static enum farm_status run(int argc, char **argv) {
       {"target", OPTION_TEXT, &c.options.target, 0, 0, "T", "auto, cpu, or a device class", false},
       {"rtol", OPTION_NUMBER, &c.options.rule.rtol, 0, 1e9, "X", "relative tolerance (1e-3)", false},
       {"atol", OPTION_NUMBER, &c.options.rule.atol, 0, 1e9, "X", "absolute tolerance (1e-7)", false},
-      {"relative-to-max", OPTION_FLAG, &c.options.rule.relative_to_max, 0, 0, NULL, "atol is a share of the largest expected value; integers may be one off", false},
+      {"relative-to-max", OPTION_FLAG, &c.options.rule.relative_to_max, 0, 0, NULL,
+       "atol is a share of the largest expected value; integers may be one off", false},
       {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "threads to build for and run with", true},
       {"timeout", OPTION_INTEGER, &c.timeout_s, 1, 86400, "S", "time limit of one case (120)", false},
       {"verbose", OPTION_FLAG, &c.verbose, 0, 0, NULL, "a line for every case, not only for those that fail", false},
       {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "all verdicts as one JSON object", false},
       {0},
   };
-  const struct options options = {"test", "DIR... [options]", "Runs ONNX backend tests (model.onnx, test_data_set_N), found recursively.",
+  const struct options options = {"test", "DIR... [options]",
+                                  "Runs ONNX backend tests (model.onnx, test_data_set_N), found recursively.",
                                   "  tunefarm test /usr/share/libonnx-testdata/data/node --json=verdicts.json\n"
                                   "  tunefarm test my-model --relative-to-max --atol 1e-5\n",
                                   rows};

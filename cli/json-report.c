@@ -25,8 +25,10 @@ enum farm_status json_report(const struct option_optional *option, struct json_t
   }
   text = grown;
   memcpy(text + length, "\n", 2);
-  if (option->value) status = file_write_atomic(option->value, text, length + 1);
-  else if (fputs(text, stdout) == EOF || fflush(stdout) != 0) status = status_set(FARM_IO, "cannot write to stdout");
+  if (option->value)
+    status = file_write_atomic(option->value, text, length + 1);
+  else if (fputs(text, stdout) == EOF || fflush(stdout) != 0)
+    status = status_set(FARM_IO, "cannot write to stdout");
 free_root:
   free(text);
   json_decref(root);

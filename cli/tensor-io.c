@@ -41,7 +41,8 @@ static const char *header_value(const char *header, const char *key) {
 }
 
 static enum farm_status header_parse(const char *path, const char *header, struct tensor *out) {
-  const char *descr = header_value(header, "descr"), *order = header_value(header, "fortran_order"), *shape = header_value(header, "shape");
+  const char *descr = header_value(header, "descr"), *order = header_value(header, "fortran_order"),
+             *shape = header_value(header, "shape");
   FAIL_IF(!descr || !order || !shape || *shape != '(', FARM_INVALID, "%s: not the header of an .npy file", path);
   FAIL_IF(strncmp(order, "False", 5) != 0, FARM_INVALID, "%s: Fortran order; save it with numpy.ascontiguousarray", path);
   *out = (struct tensor){.dtype = DTYPE_NONE};
@@ -66,7 +67,8 @@ enum farm_status npy_read(const char *path, struct arena *arena, struct tensor *
   enum farm_status status = status_set(FARM_INVALID, "%s: not an .npy file", path);
   if (map.length < 12 || memcmp(map.data, "\x93NUMPY", 6) != 0) goto close_map;
   size_t prefix = map.data[6] == 1 ? 10 : 12;
-  size_t length = map.data[8] | (size_t)map.data[9] << 8 | (prefix == 12 ? (size_t)map.data[10] << 16 | (size_t)map.data[11] << 24 : 0);
+  size_t length =
+      map.data[8] | (size_t)map.data[9] << 8 | (prefix == 12 ? (size_t)map.data[10] << 16 | (size_t)map.data[11] << 24 : 0);
   if (length > map.length - prefix) goto close_map;
   char *header = arena_string(arena, (const char *)map.data + prefix, length);
   TRY_OR(header ? header_parse(path, header, &tensor) : FARM_NO_MEMORY, close_map);
@@ -90,7 +92,8 @@ enum farm_status npy_write(const char *path, const struct tensor *tensor) {
   FAIL_IF(!descr, FARM_UNSUPPORTED, "%s: .npy cannot hold %s", path, dtype_name(tensor->dtype));
   struct strbuf file = {0};
   strbuf_printf(&file, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
-  for (int i = 0; i < tensor->rank; i++) strbuf_printf(&file, i + 1 < tensor->rank ? "%lld, " : "%lld,", (long long)tensor->dims[i]);
+  for (int i = 0; i < tensor->rank; i++)
+    strbuf_printf(&file, i + 1 < tensor->rank ? "%lld, " : "%lld,", (long long)tensor->dims[i]);
   strbuf_add(&file, "), }");
   while ((file.length + 11) % 64) strbuf_add(&file, " ");
   strbuf_add(&file, "\n");
@@ -99,7 +102,8 @@ enum farm_status npy_write(const char *path, const struct tensor *tensor) {
   strbuf_add_bytes(&whole, head, sizeof head);
   strbuf_add_bytes(&whole, strbuf_text(&file), file.length);
   strbuf_add_bytes(&whole, tensor->data, tensor_bytes(tensor));
-  enum farm_status status = file.failed || whole.failed ? status_set(FARM_NO_MEMORY, "%s: out of memory", path) : file_write_atomic(path, whole.data, whole.length);
+  enum farm_status status = file.failed || whole.failed ? status_set(FARM_NO_MEMORY, "%s: out of memory", path)
+                                                        : file_write_atomic(path, whole.data, whole.length);
   strbuf_free(&file);
   strbuf_free(&whole);
   return status;

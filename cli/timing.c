@@ -23,8 +23,13 @@ void timing_of(double *samples, size_t count, struct timing *out) {
   qsort(samples, count, sizeof *samples, rising);
   double sum = 0;
   for (size_t i = 0; i < count; i++) sum += samples[i];
-  *out = (struct timing){.min = samples[0], .mean = sum / (double)count, .median = quantile(samples, count, 0.5), .p90 = quantile(samples, count, 0.9),
-                         .p95 = quantile(samples, count, 0.95), .p99 = quantile(samples, count, 0.99), .max = samples[count - 1]};
+  *out = (struct timing){.min = samples[0],
+                         .mean = sum / (double)count,
+                         .median = quantile(samples, count, 0.5),
+                         .p90 = quantile(samples, count, 0.9),
+                         .p95 = quantile(samples, count, 0.95),
+                         .p99 = quantile(samples, count, 0.99),
+                         .max = samples[count - 1]};
   double half = 0.98 * sqrt((double)count); // 1.96 * sqrt(n / 4) ranks to either side
   double low = floor((double)count / 2 - half), high = ceil((double)count / 2 + half);
   size_t low_rank = low < 0 ? 0 : (size_t)low, high_rank = high > (double)count - 1 ? count - 1 : (size_t)high;
@@ -46,7 +51,8 @@ static int stat_read(unsigned long long *busy, unsigned long long *total) {
 static double own_seconds(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 void foreign_load_begin(struct foreign_load *load) {

@@ -16,11 +16,14 @@ static const struct command *const commands[] = {
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_print(FILE *out) {
-  fprintf(out, "Usage: tunefarm COMMAND [options]\n\nTurns ONNX models into inference engines, tuned by measurement on the devices that run them.\n\nCommands:\n");
+  fprintf(out, "Usage: tunefarm COMMAND [options]\n\nTurns ONNX models into inference engines, tuned by measurement on the "
+               "devices that run them.\n\nCommands:\n");
   for (int i = 0; i < COMMANDS; i++) fprintf(out, "  %-14s%s\n", commands[i]->name, commands[i]->summary);
-  fprintf(out, "\n`tunefarm COMMAND --help` tells its options, with examples. `tunefarm --version` prints the version.\n\n"
-               "Exit codes: 0 done, 1 failure, 2 usage, 3 locked build with a miss, 4 engine and device or version do not match,\n"
-               "5 model not supported, 6 timed out, 7 connection or authentication, 8 out of a resource, 9 verification failed, 75 try again.\n");
+  fprintf(out,
+          "\n`tunefarm COMMAND --help` tells its options, with examples. `tunefarm --version` prints the version.\n\n"
+          "Exit codes: 0 done, 1 failure, 2 usage, 3 locked build with a miss, 4 engine and device or version do not match,\n"
+          "5 model not supported, 6 timed out, 7 connection or authentication, 8 out of a resource, 9 verification failed, 75 "
+          "try again.\n");
 }
 
 int main(int argc, char **argv) {
@@ -40,7 +43,9 @@ int main(int argc, char **argv) {
     log_error("%s: %s", commands[i]->name, status_message());
     return status_exit_code(status);
   }
-  if (argc < 2) help_print(stderr);
-  else log_error("no command `%s`; `tunefarm --help` lists them", argv[1]);
+  if (argc < 2)
+    help_print(stderr);
+  else
+    log_error("no command `%s`; `tunefarm --help` lists them", argv[1]);
   return status_exit_code(FARM_USAGE);
 }

@@ -33,12 +33,14 @@ static double root(double x) { // Newton; only for a figure in a report
   return r;
 }
 
-void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule, struct compare_result *out) {
+void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule,
+                    struct compare_result *out) {
   char a_text[96], e_text[96];
   *out = (struct compare_result){.cosine = 1};
   if (actual->dtype != expected->dtype || !tensor_shape_equal(actual, expected)) {
     out->wrong = 1;
-    snprintf(out->why, sizeof out->why, "is %s, expected %s", tensor_text(actual, a_text, sizeof a_text), tensor_text(expected, e_text, sizeof e_text));
+    snprintf(out->why, sizeof out->why, "is %s, expected %s", tensor_text(actual, a_text, sizeof a_text),
+             tensor_text(expected, e_text, sizeof e_text));
     return;
   }
   int64_t elems = tensor_elems(expected);

@@ -1,5 +1,5 @@
-/* Networks for images: ResNet-50 (He et al. 2015), MobileNetV2 (Sandler et al. 2018), VGG-16 (Simonyan, Zisserman 2014), and the plain
- * multilayer perceptron that benchmarks like. */
+/* Networks for images: ResNet-50 (He et al. 2015), MobileNetV2 (Sandler et al. 2018), VGG-16 (Simonyan, Zisserman 2014), and the
+ * plain multilayer perceptron that benchmarks like. */
 #include "net.h"
 
 #include "../base/pmath.h"
@@ -35,7 +35,8 @@ static const char *max_pool(struct net *net, const char *x, int64_t kernel, int6
   return y;
 }
 
-static const char *conv_norm(struct net *net, const char *conv_name, const char *norm_name, const char *x, const struct net_conv *conv, double gamma) {
+static const char *conv_norm(struct net *net, const char *conv_name, const char *norm_name, const char *x,
+                             const struct net_conv *conv, double gamma) {
   return net_batch_norm(net, norm_name, net_conv(net, conv_name, x, conv, false), conv->out, gamma);
 }
 
@@ -49,10 +50,13 @@ static const char *bottleneck(struct net *net, const char *prefix, const char *x
   }
   snprintf(name[3], sizeof name[3], "%s.downsample.0", prefix);
   snprintf(norm[3], sizeof norm[3], "%s.downsample.1", prefix);
-  const char *a = net_op(net, "Relu", NULL, "%s", conv_norm(net, name[0], norm[0], x, &(struct net_conv){in, width, 1, 1, 0, 1}, 1));
-  const char *b = net_op(net, "Relu", NULL, "%s", conv_norm(net, name[1], norm[1], a, &(struct net_conv){width, width, 3, stride, 1, 1}, 1));
+  const char *a =
+      net_op(net, "Relu", NULL, "%s", conv_norm(net, name[0], norm[0], x, &(struct net_conv){in, width, 1, 1, 0, 1}, 1));
+  const char *b =
+      net_op(net, "Relu", NULL, "%s", conv_norm(net, name[1], norm[1], a, &(struct net_conv){width, width, 3, stride, 1, 1}, 1));
   const char *c = conv_norm(net, name[2], norm[2], b, &(struct net_conv){width, out, 1, 1, 0, 1}, 0.4);
-  const char *skip = stride == 1 && in == out ? x : conv_norm(net, name[3], norm[3], x, &(struct net_conv){in, out, 1, stride, 0, 1}, 1);
+  const char *skip =
+      stride == 1 && in == out ? x : conv_norm(net, name[3], norm[3], x, &(struct net_conv){in, out, 1, stride, 0, 1}, 1);
   return net_op(net, "Relu", NULL, "%s", net_op(net, "Add", NULL, "%s %s", c, skip));
 }
 
@@ -80,7 +84,8 @@ static const char *relu6(struct net *net, const char *x) {
 }
 
 /* Expand, depthwise, project; a sum when nothing changed size. */
-static const char *inverted_residual(struct net *net, int index, const char *x, int64_t in, int64_t out, int64_t stride, int64_t expand) {
+static const char *inverted_residual(struct net *net, int index, const char *x, int64_t in, int64_t out, int64_t stride,
+                                     int64_t expand) {
   char conv[64], norm[64];
   int64_t wide = in * expand;
   int part = 0;
@@ -103,12 +108,14 @@ void synth_mobilenetv2(struct net *net) {
   static const struct {
     int64_t expand, channels, repeats, stride;
   } stages[] = {{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
-  const char *x = relu6(net, conv_norm(net, "features.0.0", "features.0.1", image_input(net), &(struct net_conv){3, 32, 3, 2, 1, 1}, 1));
+  const char *x =
+      relu6(net, conv_norm(net, "features.0.0", "features.0.1", image_input(net), &(struct net_conv){3, 32, 3, 2, 1, 1}, 1));
   int64_t in = 32;
   int index = 1;
   for (int stage = 0; stage < 7; stage++)
     for (int64_t repeat = 0; repeat < stages[stage].repeats; repeat++) {
-      x = inverted_residual(net, index++, x, in, stages[stage].channels, repeat == 0 ? stages[stage].stride : 1, stages[stage].expand);
+      x = inverted_residual(net, index++, x, in, stages[stage].channels, repeat == 0 ? stages[stage].stride : 1,
+                            stages[stage].expand);
       in = stages[stage].channels;
     }
   x = relu6(net, conv_norm(net, "features.18.0", "features.18.1", x, &(struct net_conv){320, 1280, 1, 1, 0, 1}, 1));

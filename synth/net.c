@@ -60,7 +60,8 @@ static enum farm_status weight_fill(void *context, uint64_t offset, void *out, s
   const struct weight *weight = context;
   uint64_t width = (uint64_t)dtype_bits(weight->dtype) / 8;
   FAIL_IF(offset % width || length % width, FARM_FAILURE, "a weight is cut inside an element");
-  for (uint64_t i = 0; i < length / width; i++) dtype_store_f64(weight->dtype, out, (int64_t)i, weight_value(weight, offset / width + i));
+  for (uint64_t i = 0; i < length / width; i++)
+    dtype_store_f64(weight->dtype, out, (int64_t)i, weight_value(weight, offset / width + i));
   return FARM_OK;
 }
 
@@ -98,7 +99,9 @@ const char *net_ints(struct net *net, const int64_t *values, int count) {
   return constant_put(net, &(struct tensor){.dtype = DTYPE_I64, .rank = 1, .dims = {count}, .data = (void *)(uintptr_t)values});
 }
 
-const char *net_int(struct net *net, int64_t value) { return constant_put(net, &(struct tensor){.dtype = DTYPE_I64, .data = &value}); }
+const char *net_int(struct net *net, int64_t value) {
+  return constant_put(net, &(struct tensor){.dtype = DTYPE_I64, .data = &value});
+}
 
 const char *net_typed_scalar(struct net *net, enum dtype dtype, double value) {
   uint64_t storage = 0;
@@ -187,7 +190,8 @@ const char *net_linear(struct net *net, const char *prefix, const char *x, int64
   return net_op(net, "Add", NULL, "%s %s", b, product);
 }
 
-const char *net_gemm(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out, double scale, const char *output) {
+const char *net_gemm(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out, double scale,
+                     const char *output) {
   const char *w = net_weight(net, named(net, prefix, "weight"), NET_NORMAL, scale, 2, (int64_t[]){out, in});
   const char *b = net_weight(net, named(net, prefix, "bias"), NET_NORMAL, 0.02, 1, (int64_t[]){out});
   const char *y = net_op_begin(net, "Gemm", output, "%s %s %s", x, w, b);
@@ -234,8 +238,10 @@ const char *net_gelu_erf(struct net *net, const char *x) {
 const char *net_gelu_tanh(struct net *net, const char *x) {
   const char *half = net_op(net, "Mul", NULL, "%s %s", x, net_scalar(net, 0.5));
   const char *cube = net_op(net, "Pow", NULL, "%s %s", x, net_scalar(net, 3));
-  const char *inner = net_op(net, "Add", NULL, "%s %s", x, net_op(net, "Mul", NULL, "%s %s", cube, net_scalar(net, 0.044714998453855515)));
-  const char *tanh = net_op(net, "Tanh", NULL, "%s", net_op(net, "Mul", NULL, "%s %s", inner, net_scalar(net, 0.7978845834732056)));
+  const char *inner =
+      net_op(net, "Add", NULL, "%s %s", x, net_op(net, "Mul", NULL, "%s %s", cube, net_scalar(net, 0.044714998453855515)));
+  const char *tanh =
+      net_op(net, "Tanh", NULL, "%s", net_op(net, "Mul", NULL, "%s %s", inner, net_scalar(net, 0.7978845834732056)));
   return net_op(net, "Mul", NULL, "%s %s", half, net_op(net, "Add", NULL, "%s %s", tanh, net_scalar(net, 1)));
 }
 
@@ -262,13 +268,15 @@ static const char *concat_ints(struct net *net, const char *parts) {
 }
 
 const char *net_heads_split(struct net *net, const char *x, int64_t heads, int64_t head_dim, const int64_t *perm) {
-  const char *parts = arena_printf(&net->arena, "%s %s %s %s", net_dim(net, x, 0), net_dim(net, x, 1), net_ints(net, &heads, 1), net_ints(net, &head_dim, 1));
+  const char *parts = arena_printf(&net->arena, "%s %s %s %s", net_dim(net, x, 0), net_dim(net, x, 1), net_ints(net, &heads, 1),
+                                   net_ints(net, &head_dim, 1));
   const char *split = net_op(net, "Reshape", NULL, "%s %s", x, concat_ints(net, parts ? parts : "_"));
   return net_transpose(net, split, perm, 4);
 }
 
 const char *net_heads_merge(struct net *net, const char *x, int64_t width) {
   const char *back = net_transpose(net, x, (int64_t[]){0, 2, 1, 3}, 4);
-  const char *parts = arena_printf(&net->arena, "%s %s %s", net_dim(net, back, 0), net_dim(net, back, 1), net_ints(net, &width, 1));
+  const char *parts =
+      arena_printf(&net->arena, "%s %s %s", net_dim(net, back, 0), net_dim(net, back, 1), net_ints(net, &width, 1));
   return net_op(net, "Reshape", NULL, "%s %s", back, concat_ints(net, parts ? parts : "_"));
 }

@@ -1,5 +1,5 @@
-/* Every architecture is written the same each time, imports, and its shapes come out as they should (a length that went through a slice of
- * a table of positions is unknown until run time). */
+/* Every architecture is written the same each time, imports, and its shapes come out as they should (a length that went through a
+ * slice of a table of positions is unknown until run time). */
 #include "synth.h"
 
 #include "../base/digest.h"
@@ -42,7 +42,9 @@ TEST(synth_resnet50_is_the_same_each_time, "") {
   struct synth_options options = {.seed = 1, .dtype = DTYPE_F32, .batch = 1};
   struct digest digest = write_and_digest("resnet50", &options, path);
   digest_to_hex(&digest, hex);
-  CHECK_TEXT(hex, "1493c72a2370e6c1f211fe0734f8c510c577065579d5d2881acd0379cd20afe3"); // changes only with the architecture or the generator
+  CHECK_TEXT(
+      hex,
+      "1493c72a2370e6c1f211fe0734f8c510c577065579d5d2881acd0379cd20afe3"); // changes only with the architecture or the generator
   output_check(path, 0, "f32[1,1000]");
   options.seed = 2;
   struct digest other = write_and_digest("resnet50", &options, path);

@@ -1,5 +1,5 @@
-/* Transformers: BERT-base (Devlin et al. 2018), GPT-2 small (Radford et al. 2019), ViT-B/16 (Dosovitskiy et al. 2020), each as its usual
- * implementation is exported: attention as MatMul, scale, mask, Softmax, MatMul between transposes. */
+/* Transformers: BERT-base (Devlin et al. 2018), GPT-2 small (Radford et al. 2019), ViT-B/16 (Dosovitskiy et al. 2020), each as
+ * its usual implementation is exported: attention as MatMul, scale, mask, Softmax, MatMul between transposes. */
 #include "net.h"
 
 #include "../base/pmath.h"
@@ -55,8 +55,8 @@ static const char *bert_mask(struct net *net, const char *attention_mask) { // [
 
 static const char *bert_layer(struct net *net, int layer, const char *x, const char *mask) {
   char prefix[6][96];
-  static const char *const parts[] = {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense", "intermediate.dense",
-                                      "output.dense"};
+  static const char *const parts[] = {"attention.self.query",   "attention.self.key", "attention.self.value",
+                                      "attention.output.dense", "intermediate.dense", "output.dense"};
   for (int i = 0; i < 6; i++) snprintf(prefix[i], sizeof prefix[i], "encoder.layer.%d.%s", layer, parts[i]);
   const char *q = net_heads_split(net, net_linear(net, prefix[0], x, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm);
   const char *k = net_heads_split(net, net_linear(net, prefix[1], x, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm_keys);
@@ -64,10 +64,12 @@ static const char *bert_layer(struct net *net, int layer, const char *x, const c
   const char *context = net_heads_merge(net, attend(net, q, k, v, mask), WIDTH);
   char norm[96];
   snprintf(norm, sizeof norm, "encoder.layer.%d.attention.output.LayerNorm", layer);
-  x = net_layer_norm(net, norm, net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[3], context, WIDTH, WIDTH, SPREAD), x), WIDTH, true);
+  x = net_layer_norm(net, norm, net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[3], context, WIDTH, WIDTH, SPREAD), x),
+                     WIDTH, true);
   const char *inner = net_gelu_erf(net, net_linear(net, prefix[4], x, WIDTH, INNER, SPREAD));
   snprintf(norm, sizeof norm, "encoder.layer.%d.output.LayerNorm", layer);
-  return net_layer_norm(net, norm, net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[5], inner, INNER, WIDTH, SPREAD), x), WIDTH, true);
+  return net_layer_norm(net, norm, net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[5], inner, INNER, WIDTH, SPREAD), x),
+                        WIDTH, true);
 }
 
 void synth_bert_base(struct net *net) {
@@ -79,14 +81,17 @@ void synth_bert_base(struct net *net) {
   const char *types = net_input(net, "token_type_ids", DTYPE_I64, dims);
   const char *words = net_weight(net, "embeddings.word_embeddings.weight", NET_NORMAL, 1, 2, (int64_t[]){VOCABULARY, WIDTH});
   const char *kinds = net_weight(net, "embeddings.token_type_embeddings.weight", NET_NORMAL, 0.1, 2, (int64_t[]){2, WIDTH});
-  const char *places = net_weight(net, "embeddings.position_embeddings.weight", NET_NORMAL, 0.1, 2, (int64_t[]){POSITIONS, WIDTH});
+  const char *places =
+      net_weight(net, "embeddings.position_embeddings.weight", NET_NORMAL, 0.1, 2, (int64_t[]){POSITIONS, WIDTH});
   int64_t every[POSITIONS];
   for (int i = 0; i < POSITIONS; i++) every[i] = i;
-  onnx_initializer_put(&net->writer, "embeddings.position_ids", &(struct tensor){.dtype = DTYPE_I64, .rank = 2, .dims = {1, POSITIONS}, .data = every});
+  onnx_initializer_put(&net->writer, "embeddings.position_ids",
+                       &(struct tensor){.dtype = DTYPE_I64, .rank = 2, .dims = {1, POSITIONS}, .data = every});
   const char *zero = net_ints(net, (int64_t[]){0}, 1), *one = net_ints(net, (int64_t[]){1}, 1);
   const char *positions = net_op(net, "Slice", NULL, "embeddings.position_ids %s %s %s %s", zero, net_dim(net, ids, 1), one, one);
   const char *sum = net_op(net, "Add", NULL, "%s %s", gather(net, words, ids), gather(net, kinds, types));
-  const char *x = net_layer_norm(net, "embeddings.LayerNorm", net_op(net, "Add", NULL, "%s %s", sum, gather(net, places, positions)), WIDTH, true);
+  const char *x = net_layer_norm(net, "embeddings.LayerNorm",
+                                 net_op(net, "Add", NULL, "%s %s", sum, gather(net, places, positions)), WIDTH, true);
   const char *bias = bert_mask(net, mask);
   for (int layer = 0; layer < LAYERS; layer++) x = bert_layer(net, layer, x, bias);
   net_op(net, "Identity", "last_hidden_state", "%s", x);
@@ -126,10 +131,13 @@ static const char *gpt2_layer(struct net *net, int layer, const char *x, const c
   const char *scores = net_op(net, "MatMul", NULL, "%s %s", net_heads_split(net, q, HEADS, HEAD_DIM, split_perm),
                               net_heads_split(net, k, HEADS, HEAD_DIM, split_perm_keys));
   scores = causal(net, net_op(net, "Div", NULL, "%s %s", scores, net_scalar(net, 8)), triangle);
-  const char *context = net_op(net, "MatMul", NULL, "%s %s", softmax(net, scores), net_heads_split(net, v, HEADS, HEAD_DIM, split_perm));
+  const char *context =
+      net_op(net, "MatMul", NULL, "%s %s", softmax(net, scores), net_heads_split(net, v, HEADS, HEAD_DIM, split_perm));
   double damped = SPREAD / pmath_sqrt(2.0 * LAYERS); // as GPT-2 initialises what is added to the residual
-  x = net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[2], net_heads_merge(net, context, WIDTH), WIDTH, WIDTH, damped), x);
-  const char *inner = net_gelu_tanh(net, net_linear(net, prefix[4], net_layer_norm(net, prefix[3], x, WIDTH, false), WIDTH, INNER, SPREAD));
+  x = net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[2], net_heads_merge(net, context, WIDTH), WIDTH, WIDTH, damped),
+             x);
+  const char *inner =
+      net_gelu_tanh(net, net_linear(net, prefix[4], net_layer_norm(net, prefix[3], x, WIDTH, false), WIDTH, INNER, SPREAD));
   return net_op(net, "Add", NULL, "%s %s", x, net_linear(net, prefix[5], inner, INNER, WIDTH, damped));
 }
 
@@ -140,7 +148,8 @@ static const char *triangle_put(struct net *net, int64_t size) {
     return "_";
   }
   for (int64_t row = 0; row < size; row++) memset(bits + row * size, 1, (size_t)row + 1);
-  onnx_initializer_put(&net->writer, "attn.bias", &(struct tensor){.dtype = DTYPE_BOOL, .rank = 4, .dims = {1, 1, size, size}, .data = bits});
+  onnx_initializer_put(&net->writer, "attn.bias",
+                       &(struct tensor){.dtype = DTYPE_BOOL, .rank = 4, .dims = {1, 1, size, size}, .data = bits});
   free(bits);
   return "attn.bias";
 }
@@ -170,16 +179,19 @@ void synth_gpt2(struct net *net) {
 
 static const char *vit_layer(struct net *net, int layer, const char *x) {
   char prefix[8][96];
-  static const char *const parts[] = {"ln_1", "self_attention.query", "self_attention.key", "self_attention.value", "self_attention.out_proj", "ln_2",
-                                      "mlp.0", "mlp.3"};
+  static const char *const parts[] = {
+      "ln_1", "self_attention.query", "self_attention.key", "self_attention.value", "self_attention.out_proj", "ln_2", "mlp.0",
+      "mlp.3"};
   for (int i = 0; i < 8; i++) snprintf(prefix[i], sizeof prefix[i], "encoder.layers.%d.%s", layer, parts[i]);
   const char *normal = net_layer_norm(net, prefix[0], x, WIDTH, false);
   const char *q = net_heads_split(net, net_linear(net, prefix[1], normal, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm);
-  const char *k = net_heads_split(net, net_linear(net, prefix[2], normal, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm_keys);
+  const char *k =
+      net_heads_split(net, net_linear(net, prefix[2], normal, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm_keys);
   const char *v = net_heads_split(net, net_linear(net, prefix[3], normal, WIDTH, WIDTH, SPREAD), HEADS, HEAD_DIM, split_perm);
   const char *context = net_heads_merge(net, attend(net, q, k, v, NULL), WIDTH);
   x = net_op(net, "Add", NULL, "%s %s", net_linear(net, prefix[4], context, WIDTH, WIDTH, SPREAD), x);
-  const char *inner = net_gelu_erf(net, net_linear(net, prefix[6], net_layer_norm(net, prefix[5], x, WIDTH, false), WIDTH, INNER, SPREAD));
+  const char *inner =
+      net_gelu_erf(net, net_linear(net, prefix[6], net_layer_norm(net, prefix[5], x, WIDTH, false), WIDTH, INNER, SPREAD));
   return net_op(net, "Add", NULL, "%s %s", x, net_linear(net, prefix[7], inner, INNER, WIDTH, SPREAD));
 }
 
@@ -201,7 +213,8 @@ void synth_vit_b16(struct net *net) {
   const char *x = net_op_begin(net, "Concat", NULL, "%s %s", net_op(net, "Expand", NULL, "%s %s", class_token, each), tokens);
   onnx_attr_int(&net->writer, "axis", 1);
   net_op_end(net);
-  x = net_op(net, "Add", NULL, "%s %s", x, net_weight(net, "encoder.pos_embedding", NET_NORMAL, SPREAD, 3, (int64_t[]){1, PATCHES + 1, WIDTH}));
+  x = net_op(net, "Add", NULL, "%s %s", x,
+             net_weight(net, "encoder.pos_embedding", NET_NORMAL, SPREAD, 3, (int64_t[]){1, PATCHES + 1, WIDTH}));
   for (int layer = 0; layer < LAYERS; layer++) x = vit_layer(net, layer, x);
   x = net_layer_norm(net, "encoder.ln", x, WIDTH, false);
   const char *first = net_op_begin(net, "Gather", NULL, "%s %s", x, net_int(net, 0));

@@ -50,20 +50,21 @@ static enum farm_status pins_read(struct build *build) {
   const char *options_text = build_options_text(build->options, build->models[0], &build->arena);
   FAIL_IF(!options_text, FARM_NO_MEMORY, "out of memory for options");
   FAIL_IF(!digest_equal(&build->pins->model, &build->model_digest), FARM_MISMATCH, "%s: it locks another model", path);
-  FAIL_IF(strcmp(build->pins->options, options_text) != 0, FARM_MISMATCH, "%s: it was made with other options (%s; now %s)", path, build->pins->options,
-          options_text);
+  FAIL_IF(strcmp(build->pins->options, options_text) != 0, FARM_MISMATCH, "%s: it was made with other options (%s; now %s)", path,
+          build->pins->options, options_text);
   return FARM_OK;
 }
 
 static enum farm_status items_resolve(struct build *build) {
   const struct build_options *options = build->options;
   for (int i = 0; i < build->target_count; i++)
-    TRY(build_items_collect(build->models[i], &build->targets[i].device_class, build->threads, options->effort, &build->arena, &build->items));
+    TRY(build_items_collect(build->models[i], &build->targets[i].device_class, build->threads, options->effort, &build->arena,
+                            &build->items));
   bool measure = options->cache_mode == CACHE_RW || options->cache_mode == CACHE_OFF;
   if (!options->farm || options->effort == 0 || options->dry_run) measure = false;
   if (!options->farm || (options->effort == 0 && options->cache_mode != CACHE_LOCKED)) return FARM_OK;
-  return options->farm->resolve(options->farm->context, build->items.items, build->items.count, build_policy(options->effort), measure, &build->arena,
-                                options->progress, options->progress_context);
+  return options->farm->resolve(options->farm->context, build->items.items, build->items.count, build_policy(options->effort),
+                                measure, &build->arena, options->progress, options->progress_context);
 }
 
 /* A locked build with a miss names every key that is missing. */
@@ -75,12 +76,13 @@ static enum farm_status misses_report(struct build *build) {
   for (size_t i = 0; i < build->items.count; i++) {
     const struct build_item *item = &build->items.items[i];
     if (item->record) continue;
-    report->missing[report->missing_count] =
-        record_final_key(item->problem, item->device_class, (uint32_t)item->threads, build_policy(build->options->effort), &report->arena);
+    report->missing[report->missing_count] = record_final_key(item->problem, item->device_class, (uint32_t)item->threads,
+                                                              build_policy(build->options->effort), &report->arena);
     FAIL_IF(!report->missing[report->missing_count], FARM_NO_MEMORY, "out of memory for a report");
     report->missing_count++;
   }
-  FAIL_IF(report->missing_count, FARM_LOCKED_MISS, "locked: %d of %zu problems have no record", report->missing_count, build->items.count);
+  FAIL_IF(report->missing_count, FARM_LOCKED_MISS, "locked: %d of %zu problems have no record", report->missing_count,
+          build->items.count);
   return FARM_OK;
 }
 
@@ -91,7 +93,8 @@ struct record_source {
 
 static const struct record *record_find(void *context, const char *problem) {
   const struct record_source *source = context;
-  const struct build_item *item = build_item_find(&source->build->items, problem, source->target->class_text, source->build->threads);
+  const struct build_item *item =
+      build_item_find(&source->build->items, problem, source->target->class_text, source->build->threads);
   return item ? item->record : NULL;
 }
 
@@ -109,7 +112,8 @@ static enum farm_status section_link(struct build *build, int index) {
   bool measured = all_measured(build, target);
   if (build->pins) {
     pins = lock_section_find(build->pins, target->class_text, build->threads);
-    FAIL_IF(!pins, FARM_MISMATCH, "%s: no section for %s with %d threads", build->options->lock_path, target->class_text, build->threads);
+    FAIL_IF(!pins, FARM_MISMATCH, "%s: no section for %s with %d threads", build->options->lock_path, target->class_text,
+            build->threads);
     measured = pins->measured;
   }
   progress(build, "link", (uint32_t)index, (uint32_t)build->target_count);
@@ -127,7 +131,8 @@ static enum farm_status engine_link(struct build *build) {
   struct engine *engine = link_engine_get(build->engine);
   build->report->targets = arena_alloc_array(&build->report->arena, (size_t)build->target_count, sizeof *build->report->targets);
   FAIL_IF(!build->report->targets, FARM_NO_MEMORY, "out of memory for a report");
-  for (int i = 0; i < build->target_count; i++) TRY(build_report_target(&engine->sections[i], &build->targets[i], &build->items, build->report));
+  for (int i = 0; i < build->target_count; i++)
+    TRY(build_report_target(&engine->sections[i], &build->targets[i], &build->items, build->report));
   return FARM_OK;
 }
 
@@ -167,7 +172,8 @@ static enum farm_status build_steps(struct build *build) {
 enum farm_status build_run(const struct build_options *options, struct build_report *out_report) {
   uint64_t begin = clock_now_ns();
   *out_report = (struct build_report){0};
-  struct build build = {.options = options, .report = out_report, .threads = options->threads ? options->threads : thread_pool_default_threads()};
+  struct build build = {
+      .options = options, .report = out_report, .threads = options->threads ? options->threads : thread_pool_default_threads()};
   out_report->model = arena_string(&out_report->arena, options->model_path, strlen(options->model_path));
   enum farm_status status = out_report->model ? build_steps(&build) : FARM_NO_MEMORY;
   link_engine_free(&build.engine);

@@ -59,7 +59,8 @@ static void line_class(void *context, const char *line) {
   const char *key = strstr(line, "final|");
   if (!key) return;
   const char *policy = strrchr(key, '|'), *threads = policy;
-  while (threads && threads > key && *--threads != '|') {}
+  while (threads && threads > key && *--threads != '|') {
+  }
   const char *begin = threads;
   while (begin && begin > key && begin[-1] != '|') begin--;
   if (begin && threads > begin) class_add(context, begin, (size_t)(threads - begin));
@@ -74,7 +75,8 @@ static enum farm_status recorded_add(struct client *client, struct class_list *l
   return status;
 }
 
-static enum farm_status classes_find(void *context, const char *target, struct arena *arena, const char *const **out, int *out_count) {
+static enum farm_status classes_find(void *context, const char *target, struct arena *arena, const char *const **out,
+                                     int *out_count) {
   struct farm_client *farm = context;
   struct class_list list = {arena_alloc_array(arena, MOST_CLASSES + 1, sizeof(char *)), 0, arena, target};
   FAIL_IF(!list.items, FARM_NO_MEMORY, "out of memory for device classes");
@@ -93,10 +95,16 @@ static enum farm_status wire_items(const struct build_item *items, size_t count,
   for (size_t i = 0; i < count; i++) {
     struct wire_variant *variants = arena_alloc_array(arena, (size_t)items[i].variant_count + 1, sizeof *variants);
     FAIL_IF(!variants, FARM_NO_MEMORY, "out of memory for items");
-    for (int v = 0; v < items[i].variant_count; v++) variants[v] = (struct wire_variant){items[i].variants[v].text, items[i].variants[v].source_digest};
+    for (int v = 0; v < items[i].variant_count; v++)
+      variants[v] = (struct wire_variant){items[i].variants[v].text, items[i].variants[v].source_digest};
     double estimate = items[i].variant_count ? items[i].variants[0].estimated_ns : 0;
-    wire[i] = (struct wire_item){.problem = items[i].problem, .device_class = items[i].device_class, .threads = (uint32_t)items[i].threads,
-                                 .default_index = 0, .estimated_ns = estimate, .weight = items[i].weight, .variants = variants,
+    wire[i] = (struct wire_item){.problem = items[i].problem,
+                                 .device_class = items[i].device_class,
+                                 .threads = (uint32_t)items[i].threads,
+                                 .default_index = 0,
+                                 .estimated_ns = estimate,
+                                 .weight = items[i].weight,
+                                 .variants = variants,
                                  .variants_count = (uint32_t)items[i].variant_count};
   }
   *out = wire;
@@ -116,7 +124,8 @@ static enum farm_status record_keep(const struct record *record, struct arena *a
   return status;
 }
 
-static enum farm_status look_up(struct farm_client *farm, struct build_item *items, size_t count, const char *policy, struct arena *arena) {
+static enum farm_status look_up(struct farm_client *farm, struct build_item *items, size_t count, const char *policy,
+                                struct arena *arena) {
   struct wire_item *wire;
   TRY(wire_items(items, count, arena, &wire));
   struct client_found *found = arena_alloc_array(arena, count + 1, sizeof *found);
@@ -154,7 +163,8 @@ static void progress_tell(struct tuning *tuning, const struct wire_progress *pro
       at += (size_t)snprintf(detail + at, sizeof detail - at, "%s; ", progress->classes[i].waiting_for);
   }
   for (uint32_t i = 0; progress && i < progress->workers_count && at < sizeof detail; i++)
-    at += (size_t)snprintf(detail + at, sizeof detail - at, "%s: %.60s; ", progress->workers[i].device, progress->workers[i].problem[0] ? progress->workers[i].problem : progress->workers[i].state);
+    at += (size_t)snprintf(detail + at, sizeof detail - at, "%s: %.60s; ", progress->workers[i].device,
+                           progress->workers[i].problem[0] ? progress->workers[i].problem : progress->workers[i].state);
   now.detail = detail;
   if (tuning->progress) tuning->progress(tuning->context, &now);
 }
@@ -172,22 +182,27 @@ static enum farm_status result_take(struct tuning *tuning, const struct client_e
 static enum farm_status tune(struct farm_client *farm, struct tuning *tuning, const char *policy, struct arena *arena) {
   struct wire_item *wire;
   TRY(wire_items(tuning->items, tuning->count, arena, &wire));
-  struct client_build build = {.label = farm->label, .policy = policy, .items = wire, .item_count = (uint32_t)tuning->count,
+  struct client_build build = {.label = farm->label,
+                               .policy = policy,
+                               .items = wire,
+                               .item_count = (uint32_t)tuning->count,
                                .flags = (farm->remeasure ? WIRE_REMEASURE : 0u) | (farm->fail_fast ? WIRE_FAIL_FAST : 0u)};
   TRY(client_submit(farm->client, &build, SUBMIT_MS));
   for (;;) {
     struct client_event event;
     TRY(client_next(farm->client, 1000, &event));
     if (event.kind == CLIENT_RESULT && event.item < tuning->count) TRY(result_take(tuning, &event, arena));
-    if (event.kind == CLIENT_RESULT || event.kind == CLIENT_PROGRESS) progress_tell(tuning, event.kind == CLIENT_PROGRESS ? event.progress : NULL);
+    if (event.kind == CLIENT_RESULT || event.kind == CLIENT_PROGRESS)
+      progress_tell(tuning, event.kind == CLIENT_PROGRESS ? event.progress : NULL);
     if (event.kind != CLIENT_DONE) continue;
     FAIL_IF(event.status != FARM_OK, event.status, "the farm ended the build: %s", event.message);
     return FARM_OK;
   }
 }
 
-static enum farm_status resolve(void *context, struct build_item *items, size_t count, const char *policy, bool measure, struct arena *arena,
-                                void (*progress)(void *, const struct build_progress *), void *progress_context) {
+static enum farm_status resolve(void *context, struct build_item *items, size_t count, const char *policy, bool measure,
+                                struct arena *arena, void (*progress)(void *, const struct build_progress *),
+                                void *progress_context) {
   struct farm_client *farm = context;
   if (count == 0) return FARM_OK;
   if (!measure) return look_up(farm, items, count, policy, arena);

@@ -31,7 +31,8 @@ static int by_cost(const void *a, const void *b) {
   return strcmp(x->text, y->text);
 }
 
-/* Half of an effort's variants are the cheapest by estimate; the layouts share it, so that a choice of layout has facts on both sides. */
+/* Half of an effort's variants are the cheapest by estimate; the layouts share it, so that a choice of layout has facts on both
+ * sides. */
 static enum farm_status variants_rank(struct collector *c, const struct problem *problem, struct build_item *item) {
   int count = catalogue_variants(problem, c->device_class, LAYOUT_ANY, c->found, MOST_VARIANTS);
   if (count > MOST_VARIANTS) count = MOST_VARIANTS;
@@ -69,19 +70,22 @@ static enum farm_status problem_add(void *context, const struct problem *problem
   struct item_list *items = c->items;
   uintptr_t found = (uintptr_t)map_get(&items->by_key, key);
   enum farm_status status = FARM_OK;
-  if (found) items->items[found - 1].weight += 1;
-  else status = map_set(&items->by_key, key, (void *)(uintptr_t)(items->count + 1));
+  if (found)
+    items->items[found - 1].weight += 1;
+  else
+    status = map_set(&items->by_key, key, (void *)(uintptr_t)(items->count + 1));
   free(key);
   if (found || status != FARM_OK) return status;
   TRY(array_reserve(&items->items, &items->capacity, items->count + 1));
   struct build_item *item = &items->items[items->count++];
-  *item = (struct build_item){.problem = arena_string(c->arena, text, strlen(text)), .device_class = c->class_text, .threads = c->threads, .weight = 1};
+  *item = (struct build_item){
+      .problem = arena_string(c->arena, text, strlen(text)), .device_class = c->class_text, .threads = c->threads, .weight = 1};
   FAIL_IF(!item->problem, FARM_NO_MEMORY, "out of memory for a problem");
   return variants_rank(c, problem, item);
 }
 
-enum farm_status build_items_collect(struct model *model, const struct device_class *device_class, int threads, int effort, struct arena *arena,
-                                     struct item_list *items) {
+enum farm_status build_items_collect(struct model *model, const struct device_class *device_class, int threads, int effort,
+                                     struct arena *arena, struct item_list *items) {
   char class_text[DEVICE_CLASS_TEXT_MAX];
   device_class_print(device_class, class_text);
   struct collector *c = calloc(1, sizeof *c);
@@ -100,7 +104,8 @@ enum farm_status build_items_collect(struct model *model, const struct device_cl
   return status;
 }
 
-const struct build_item *build_item_find(const struct item_list *items, const char *problem, const char *device_class, int threads) {
+const struct build_item *build_item_find(const struct item_list *items, const char *problem, const char *device_class,
+                                         int threads) {
   size_t bytes = strlen(problem) + strlen(device_class) + 32;
   char *key = malloc(bytes);
   if (!key) return NULL;

@@ -54,7 +54,8 @@ const char *build_options_text(const struct build_options *options, const struct
   strbuf_add(&text, "precision=f32");
   for (int i = 0; i < model->symbol_count; i++) {
     const struct symbol *symbol = &model->symbols[i];
-    strbuf_printf(&text, " %s=%lld:%lld:%lld", symbol->name, (long long)symbol->min, (long long)symbol->opt, (long long)symbol->max);
+    strbuf_printf(&text, " %s=%lld:%lld:%lld", symbol->name, (long long)symbol->min, (long long)symbol->opt,
+                  (long long)symbol->max);
   }
   for (const char *const *off = options->passes_off; off && *off; off++) strbuf_printf(&text, " without=%s", *off);
   const char *result = text.failed ? NULL : arena_string(arena, strbuf_text(&text), text.length);

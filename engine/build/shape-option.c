@@ -30,7 +30,8 @@ enum farm_status build_shape_parse(const char *text, struct arena *arena, struct
   do {
     FAIL_IF(given == 3, FARM_USAGE, "--shape %s: more than min:opt:max", text);
     at = dims_parse(at + (given > 0), parts[given], &rank);
-    FAIL_IF(!at || (given && rank != shape.rank), FARM_USAGE, "--shape %s: part %d is not a shape like 1x3x224x224", text, given + 1);
+    FAIL_IF(!at || (given && rank != shape.rank), FARM_USAGE, "--shape %s: part %d is not a shape like 1x3x224x224", text,
+            given + 1);
     shape.rank = rank;
     given++;
   } while (*at == ':');
@@ -38,7 +39,8 @@ enum farm_status build_shape_parse(const char *text, struct arena *arena, struct
   for (int i = 0; i < shape.rank; i++) { // min:max without opt is not a form: two parts are min and opt = max
     if (given < 2) shape.opt[i] = shape.min[i];
     if (given < 3) shape.max[i] = shape.opt[i];
-    FAIL_IF(shape.min[i] > shape.opt[i] || shape.opt[i] > shape.max[i], FARM_USAGE, "--shape %s: dimension %d is not min <= opt <= max", text, i);
+    FAIL_IF(shape.min[i] > shape.opt[i] || shape.opt[i] > shape.max[i], FARM_USAGE,
+            "--shape %s: dimension %d is not min <= opt <= max", text, i);
   }
   *out = shape;
   return FARM_OK;

@@ -13,8 +13,9 @@ static struct value *input_find(const struct model *model, const char *name) {
 
 static enum farm_status range_set(struct symbol *symbol, const struct build_shape *shape, int dim) {
   bool set_before = symbol->max != 0;
-  FAIL_IF(set_before && (symbol->min != shape->min[dim] || symbol->opt != shape->opt[dim] || symbol->max != shape->max[dim]), FARM_USAGE,
-          "--shape %s: dimension %d is `%s`, which another shape gives another range", shape->input, dim, symbol->name);
+  FAIL_IF(set_before && (symbol->min != shape->min[dim] || symbol->opt != shape->opt[dim] || symbol->max != shape->max[dim]),
+          FARM_USAGE, "--shape %s: dimension %d is `%s`, which another shape gives another range", shape->input, dim,
+          symbol->name);
   symbol->min = shape->min[dim];
   symbol->opt = shape->opt[dim];
   symbol->max = shape->max[dim];
@@ -24,15 +25,16 @@ static enum farm_status range_set(struct symbol *symbol, const struct build_shap
 static enum farm_status shape_apply(struct model *model, const struct build_shape *shape) {
   const struct value *input = input_find(model, shape->input);
   FAIL_IF(!input, FARM_USAGE, "--shape %s: the model has no input of that name", shape->input);
-  FAIL_IF(input->type.rank != shape->rank, FARM_USAGE, "--shape %s: the input has %d dimensions, not %d", shape->input, input->type.rank, shape->rank);
+  FAIL_IF(input->type.rank != shape->rank, FARM_USAGE, "--shape %s: the input has %d dimensions, not %d", shape->input,
+          input->type.rank, shape->rank);
   for (int i = 0; i < shape->rank; i++) {
     int64_t dim = input->type.dims[i];
     if (dim <= DIM_FIRST_SYMBOL) {
       TRY(range_set(&model->symbols[DIM_FIRST_SYMBOL - dim], shape, i));
       continue;
     }
-    FAIL_IF(dim != shape->min[i] || dim != shape->max[i], FARM_USAGE, "--shape %s: dimension %d is %lld in the model and cannot vary", shape->input, i,
-            (long long)dim);
+    FAIL_IF(dim != shape->min[i] || dim != shape->max[i], FARM_USAGE,
+            "--shape %s: dimension %d is %lld in the model and cannot vary", shape->input, i, (long long)dim);
   }
   return FARM_OK;
 }

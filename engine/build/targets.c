@@ -41,7 +41,8 @@ static enum farm_status word_expand(const struct build_options *options, const c
   return status_set(FARM_UNSUPPORTED, "--target %s: no device of that kind is registered and there are no records of one", word);
 }
 
-enum farm_status build_targets_expand(const struct build_options *options, struct arena *arena, struct build_target **out_targets, int *out_count) {
+enum farm_status build_targets_expand(const struct build_options *options, struct arena *arena, struct build_target **out_targets,
+                                      int *out_count) {
   enum { MOST_TARGETS = 64 };
   struct target_list list = {arena_alloc_array(arena, MOST_TARGETS, sizeof(struct build_target)), 0, MOST_TARGETS, arena};
   FAIL_IF(!list.items, FARM_NO_MEMORY, "out of memory for targets");

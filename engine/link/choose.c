@@ -24,8 +24,9 @@ static bool better(const struct record_entry *a, const struct record_entry *b) {
   return strcmp(a->variant, b->variant) < 0;
 }
 
-static const struct record_entry *best_entry(const struct record *record, const struct problem *problem, const struct link_target *target,
-                                             enum tactic_layout layout, struct link_choice *choice) {
+static const struct record_entry *best_entry(const struct record *record, const struct problem *problem,
+                                             const struct link_target *target, enum tactic_layout layout,
+                                             struct link_choice *choice) {
   const struct record_entry *best = NULL;
   for (uint32_t i = 0; i < record->entry_count; i++) {
     const struct record_entry *entry = &record->entries[i];
@@ -59,4 +60,6 @@ enum farm_status link_choose(const struct link_target *target, const struct prob
   return FARM_OK;
 }
 
-double link_choice_ns(const struct link_choice *choice) { return choice->median_ns > 0 ? choice->median_ns : choice->estimated_ns; }
+double link_choice_ns(const struct link_choice *choice) {
+  return choice->median_ns > 0 ? choice->median_ns : choice->estimated_ns;
+}

@@ -17,7 +17,8 @@ static bool may_change(const struct value *value, const struct link_shapes *shap
   return out_type->rank == 4 && tensor_elems(out_type) > 0 && !layout_change_is_free(out_type);
 }
 
-static enum farm_status node_problems(const struct node *node, const struct link_shapes *shapes, struct arena *arena, link_problem_fn fn, void *context) {
+static enum farm_status node_problems(const struct node *node, const struct link_shapes *shapes, struct arena *arena,
+                                      link_problem_fn fn, void *context) {
   struct problem problem;
   const char *text;
   for (int channels_last = 0; channels_last < 2; channels_last++) {
@@ -30,8 +31,8 @@ static enum farm_status node_problems(const struct node *node, const struct link
   return FARM_OK;
 }
 
-static enum farm_status change_problems(const struct node *node, const struct link_shapes *shapes, struct arena *arena, link_problem_fn fn,
-                                        void *context) {
+static enum farm_status change_problems(const struct node *node, const struct link_shapes *shapes, struct arena *arena,
+                                        link_problem_fn fn, void *context) {
   enum layout_role role = layout_role(node);
   struct problem problem;
   const char *text;
@@ -46,11 +47,12 @@ static enum farm_status change_problems(const struct node *node, const struct li
   return FARM_OK;
 }
 
-static enum farm_status graph_problems(struct graph *graph, bool is_main, const struct link_shapes *shapes, struct arena *arena, link_problem_fn fn,
-                                       void *context) {
+static enum farm_status graph_problems(struct graph *graph, bool is_main, const struct link_shapes *shapes, struct arena *arena,
+                                       link_problem_fn fn, void *context) {
   for (struct node *node = graph->first; node; node = node->next) {
     for (int i = 0; i < node->attrs.count; i++)
-      if (node->attrs.items[i].type == ATTR_GRAPH) TRY(graph_problems(node->attrs.items[i].graph, false, shapes, arena, fn, context));
+      if (node->attrs.items[i].type == ATTR_GRAPH)
+        TRY(graph_problems(node->attrs.items[i].graph, false, shapes, arena, fn, context));
     if (!has_problem(node)) continue;
     TRY(node_problems(node, shapes, arena, fn, context));
     if (is_main) TRY(change_problems(node, shapes, arena, fn, context));
@@ -107,17 +109,19 @@ static enum farm_status change_cost(struct decision *d, const struct tensor *typ
 
 /* One value: `any` collects the readers of one label; the change is paid when the producer has the other.
  * to_nhwc: producer 0 and some reader 1; the auxiliary is 1 as soon as one reader is. Back: producer 1 and some reader 0. */
-static enum farm_status value_change(struct decision *d, const struct tensor *type, int producer, const int *readers, int reader_count,
-                                     bool rigid_reader) {
+static enum farm_status value_change(struct decision *d, const struct tensor *type, int producer, const int *readers,
+                                     int reader_count, bool rigid_reader) {
   uint64_t there, back;
   int any_1, any_0;
   TRY(change_cost(d, type, true, &there));
   TRY(change_cost(d, type, false, &back));
   TRY(mincut_variable_add(d->cut, &any_1));
   for (int i = 0; i < reader_count; i++) TRY(mincut_pair(d->cut, any_1, readers[i], UINT64_MAX)); // reader 1 forces any_1 = 1
-  if (producer >= 0) TRY(mincut_pair(d->cut, producer, any_1, there));
-  else TRY(mincut_unary(d->cut, any_1, 0, there)); // a rigid producer is label 0
-  if (producer < 0) return FARM_OK;                // and never needs the way back
+  if (producer >= 0)
+    TRY(mincut_pair(d->cut, producer, any_1, there));
+  else
+    TRY(mincut_unary(d->cut, any_1, 0, there)); // a rigid producer is label 0
+  if (producer < 0) return FARM_OK;             // and never needs the way back
   TRY(mincut_variable_add(d->cut, &any_0));
   for (int i = 0; i < reader_count; i++) TRY(mincut_pair(d->cut, readers[i], any_0, UINT64_MAX)); // reader 0 forces any_0 = 0
   if (rigid_reader) TRY(mincut_unary(d->cut, any_0, 0, UINT64_MAX));
@@ -138,8 +142,10 @@ static void readers_find(const struct decision *d, const struct value *value, st
     for (int i = 0; i < node->input_count; i++) {
       if (node->inputs[i] != value) continue;
       uses++;
-      if (d->variable[index] >= 0 && layout_moves_input(node, layout_role(node), i)) out->variables[out->count++] = d->variable[index];
-      else out->rigid = true;
+      if (d->variable[index] >= 0 && layout_moves_input(node, layout_role(node), i))
+        out->variables[out->count++] = d->variable[index];
+      else
+        out->rigid = true;
     }
   if (value_use_count(d->model, value) > uses + value_is_graph_output(value)) out->rigid = true; // subgraphs
 }

@@ -14,8 +14,10 @@ static const char *pin_name(const struct node *node) {
 static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct node *node, const struct problem *problem,
                                         const struct link_target *target, struct link_choice *out) {
   enum farm_status status = variant_parse(pin->variant, &out->variant);
-  FAIL_IF(status != FARM_OK, FARM_MISMATCH, "%s: the lock file pins %s, which this tunefarm does not know", node->name, pin->variant);
-  FAIL_IF(!variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here", node->name, pin->variant);
+  FAIL_IF(status != FARM_OK, FARM_MISMATCH, "%s: the lock file pins %s, which this tunefarm does not know", node->name,
+          pin->variant);
+  FAIL_IF(!variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here",
+          node->name, pin->variant);
   out->median_ns = pin->median_ns;
   out->ci95_ns = pin->ci95_ns;
   out->candidates = pin->candidates;
@@ -25,8 +27,8 @@ static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct
   return FARM_OK;
 }
 
-static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct problem *problem, const char *text,
-                                    struct link_choice *out) {
+static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct problem *problem,
+                                    const char *text, struct link_choice *out) {
   static const char *const layout_names[] = {"any", "nchw", "nhwc"};
   enum tactic_layout layout = layout_of_node(node);
   *out = (struct link_choice){0};
@@ -39,13 +41,15 @@ static enum farm_status choice_make(struct emitter *emitter, const struct node *
   }
   char variant[VARIANT_TEXT_MAX];
   variant_print(&out->variant, variant);
-  struct lock_pin noted = {pin_name(node), layout_names[layout], variant, out->median_ns, out->ci95_ns, out->candidates, out->ties, out->error};
+  struct lock_pin noted = {pin_name(node), layout_names[layout], variant,   out->median_ns,
+                           out->ci95_ns,   out->candidates,      out->ties, out->error};
   return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &noted) : FARM_OK;
 }
 
-/* The packed form of the constant operand becomes a weight of its own; the row-major one is kept only where something reads it. */
-static enum farm_status pack(struct emitter *emitter, const struct node *node, const struct problem *problem, const struct variant *variant,
-                             struct plan_step *step) {
+/* The packed form of the constant operand becomes a weight of its own; the row-major one is kept only where something reads it.
+ */
+static enum farm_status pack(struct emitter *emitter, const struct node *node, const struct problem *problem,
+                             const struct variant *variant, struct plan_step *step) {
   const struct tactic *tactic = variant->tactic;
   int operand = tactic->packed_operand;
   if (operand < 0 || operand >= node->input_count || !node->inputs[operand] || !node->inputs[operand]->constant) return FARM_OK;
@@ -69,7 +73,8 @@ static bool shapes_are_fixed(const struct emitter *emitter, const struct plan_st
   return true;
 }
 
-/* Row-major constants are needed by every operand that is not packed, and where shapes vary (another variant may have to step in). */
+/* Row-major constants are needed by every operand that is not packed, and where shapes vary (another variant may have to step
+ * in). */
 static enum farm_status constants_keep(struct emitter *emitter, const struct node *node, const struct plan_step *step) {
   bool fixed = shapes_are_fixed(emitter, step);
   for (int i = 0; i < node->input_count; i++) {
@@ -80,7 +85,8 @@ static enum farm_status constants_keep(struct emitter *emitter, const struct nod
   return FARM_OK;
 }
 
-static enum farm_status workspace(struct emitter *emitter, const struct node *node, const struct variant *variant, struct plan_step *step) {
+static enum farm_status workspace(struct emitter *emitter, const struct node *node, const struct variant *variant,
+                                  struct plan_step *step) {
   struct problem problem;
   const char *text;
   enum farm_status status = node_problem(node, &emitter->largest, false, &emitter->scratch, &problem, &text);

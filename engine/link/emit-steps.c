@@ -1,4 +1,5 @@
-/* Steps of the plan, one per node in the IR's order: views that move nothing, host arithmetic, control with its blocks, kernels. */
+/* Steps of the plan, one per node in the IR's order: views that move nothing, host arithmetic, control with its blocks, kernels.
+ */
 #include "emit.h"
 
 #include "../../base/array.h"
@@ -19,7 +20,8 @@ static enum farm_status attr_copy(struct arena *arena, const struct attr *from, 
   if (from->type == ATTR_STRINGS) {
     const char **strings = arena_alloc_array(arena, count, sizeof *strings);
     failed |= !strings;
-    for (size_t i = 0; strings && i < count; i++) failed |= !(strings[i] = arena_string(arena, from->strings[i], strlen(from->strings[i])));
+    for (size_t i = 0; strings && i < count; i++)
+      failed |= !(strings[i] = arena_string(arena, from->strings[i], strlen(from->strings[i])));
     to->strings = strings;
   }
   if (from->type == ATTR_TENSOR) {
@@ -45,14 +47,25 @@ static enum farm_status attrs_copy(struct arena *arena, const struct attrs *from
 
 /* ---- a step's frame ---- */
 
-static enum farm_status step_begin(struct emitter *emitter, const struct operator_row *row, int opset, const char *name, const char *origin,
-                                   enum step_kind kind, int input_count, int output_count, struct plan_step **out_step) {
+static enum farm_status step_begin(struct emitter *emitter, const struct operator_row *row, int opset, const char *name,
+                                   const char *origin, enum step_kind kind, int input_count, int output_count,
+                                   struct plan_step **out_step) {
   TRY(array_reserve(&emitter->steps, &emitter->step_capacity, emitter->step_count + 1));
   struct plan_step *step = &emitter->steps[emitter->step_count++];
   uint32_t *operands = arena_alloc_array(emitter->arena, (size_t)(input_count + output_count) + 1, sizeof *operands);
-  *step = (struct plan_step){.kind = kind, .domain = row->domain, .op = row->name, .since_version = row->since_version, .opset = opset,
-                             .input_count = input_count, .output_count = output_count, .inputs = operands, .outputs = operands + input_count,
-                             .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX}, .packed_weight = PLAN_NO_INDEX, .variant = "", .problem = ""};
+  *step = (struct plan_step){.kind = kind,
+                             .domain = row->domain,
+                             .op = row->name,
+                             .since_version = row->since_version,
+                             .opset = opset,
+                             .input_count = input_count,
+                             .output_count = output_count,
+                             .inputs = operands,
+                             .outputs = operands + input_count,
+                             .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX},
+                             .packed_weight = PLAN_NO_INDEX,
+                             .variant = "",
+                             .problem = ""};
   step->name = arena_string(emitter->arena, name, strlen(name));
   step->origin = arena_string(emitter->arena, origin, strlen(origin));
   FAIL_IF(!operands || !step->name || !step->origin, FARM_NO_MEMORY, "out of memory for a step");
@@ -68,7 +81,8 @@ static enum farm_status inputs_fill(struct emitter *emitter, const struct node *
   return FARM_OK;
 }
 
-static enum farm_status outputs_fill(struct emitter *emitter, const struct node *node, enum value_place place, struct plan_step *step) {
+static enum farm_status outputs_fill(struct emitter *emitter, const struct node *node, enum value_place place,
+                                     struct plan_step *step) {
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i]) TRY(emit_value(emitter, node->outputs[i], place, &step_operands(step)[node->input_count + i]));
   return FARM_OK;
@@ -194,8 +208,8 @@ static enum farm_status control_emit(struct emitter *emitter, const struct node 
 
 static enum farm_status node_emit(struct emitter *emitter, const struct node *node) {
   struct plan_step *step;
-  TRY(step_begin(emitter, node->row, node->opset, node->name, node->origin ? node->origin : node->name, STEP_KERNEL, node->input_count,
-                 node->output_count, &step));
+  TRY(step_begin(emitter, node->row, node->opset, node->name, node->origin ? node->origin : node->name, STEP_KERNEL,
+                 node->input_count, node->output_count, &step));
   TRY(attrs_copy(emitter->arena, &node->attrs, &step->attrs));
   TRY(inputs_fill(emitter, node, step));
   if (node->row->flags & OPERATOR_CONTROL) {
@@ -239,19 +253,22 @@ static enum farm_status copy_to(struct emitter *emitter, const struct value *val
   return FARM_OK;
 }
 
-/* An output of the main graph is written in place by the step that makes it, unless it is an input, a constant, a view, on the host, or
- * an output already; then a copy does it. */
+/* An output of the main graph is written in place by the step that makes it, unless it is an input, a constant, a view, on the
+ * host, or an output already; then a copy does it. */
 static enum farm_status outputs_place(struct emitter *emitter, struct graph *graph, uint32_t *out_indices) {
   bool is_main = graph == emitter->model->graph;
   for (int i = 0; i < graph->output_count; i++) {
     const struct value *value = graph->outputs[i];
     uint32_t index = emit_index(emitter, value);
     struct plan_value *made = index == PLAN_NO_INDEX ? NULL : &emitter->plan->values[index];
-    bool in_place = made && value->producer && (is_main ? made->place == VALUE_ARENA || made->place == VALUE_POOLED : value->graph == graph);
+    bool in_place =
+        made && value->producer && (is_main ? made->place == VALUE_ARENA || made->place == VALUE_POOLED : value->graph == graph);
     if (is_main && in_place && made->place == VALUE_POOLED && value->producer->row->flags & OPERATOR_CONTROL) in_place = false;
     if (in_place && is_main) made->place = VALUE_OUTPUT; // views of it follow
-    if (in_place) out_indices[i] = index;
-    else TRY(copy_to(emitter, value, is_main ? VALUE_OUTPUT : VALUE_POOLED, &out_indices[i]));
+    if (in_place)
+      out_indices[i] = index;
+    else
+      TRY(copy_to(emitter, value, is_main ? VALUE_OUTPUT : VALUE_POOLED, &out_indices[i]));
   }
   return FARM_OK;
 }
@@ -264,12 +281,14 @@ enum farm_status emit_graph(struct emitter *emitter, struct graph *graph, uint32
   bool is_main = graph == emitter->model->graph;
   TRY(array_reserve(&plan->blocks, &emitter->block_capacity, (size_t)plan->block_count + 1));
   uint32_t block = (uint32_t)plan->block_count++;
-  for (int i = 0; i < graph->input_count; i++) TRY(emit_value(emitter, graph->inputs[i], is_main ? VALUE_INPUT : VALUE_POOLED, &inputs[i]));
+  for (int i = 0; i < graph->input_count; i++)
+    TRY(emit_value(emitter, graph->inputs[i], is_main ? VALUE_INPUT : VALUE_POOLED, &inputs[i]));
   for (struct node *node = graph->first; node; node = node->next) TRY(node_emit(emitter, node));
   TRY(outputs_place(emitter, graph, outputs));
   struct plan_step *steps = arena_copy(emitter->arena, emitter->steps, emitter->step_count * sizeof *steps);
   FAIL_IF(!steps, FARM_NO_MEMORY, "out of memory for steps");
-  plan->blocks[block] = (struct plan_block){(int)emitter->step_count, steps, graph->input_count, graph->output_count, inputs, outputs};
+  plan->blocks[block] =
+      (struct plan_block){(int)emitter->step_count, steps, graph->input_count, graph->output_count, inputs, outputs};
   free(emitter->steps);
   emitter->steps = NULL;
   emitter->step_count = emitter->step_capacity = 0;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 struct tensor emit_type(const struct value *value, const struct link_shapes *shapes) {
-  struct tensor type = value->constant ? *value->constant : value->id < shapes->count && shapes->types[value->id].dtype ? shapes->types[value->id] : value->type;
+  struct tensor type = value->constant                                               ? *value->constant
+                       : value->id < shapes->count && shapes->types[value->id].dtype ? shapes->types[value->id]
+                                                                                     : value->type;
   type.data = NULL;
   return type;
 }
@@ -23,7 +25,8 @@ enum farm_status emit_value(struct emitter *emitter, const struct value *value, 
   struct tensor largest = emit_type(value, &emitter->largest);
   size_t bytes = tensor_bytes(&largest);
   if (bytes == SIZE_MAX && (place == VALUE_ARENA || place == VALUE_VIEW)) place = VALUE_POOLED;
-  bool sized = place == VALUE_ARENA || place == VALUE_VIEW || place == VALUE_INPUT || place == VALUE_OUTPUT || place == VALUE_CONSTANT;
+  bool sized =
+      place == VALUE_ARENA || place == VALUE_VIEW || place == VALUE_INPUT || place == VALUE_OUTPUT || place == VALUE_CONSTANT;
   const char *name = arena_string(emitter->arena, value->name, strlen(value->name));
   FAIL_IF(!name, FARM_NO_MEMORY, "out of memory for a value");
   plan->values[plan->value_count] = (struct plan_value){
@@ -44,7 +47,8 @@ enum farm_status emit_constant_data(struct emitter *emitter, uint32_t index, con
   struct plan_value *plan_value = &emitter->plan->values[index];
   if (plan_value->weight != PLAN_NO_INDEX) return FARM_OK;
   size_t bytes = tensor_bytes(value->constant);
-  FAIL_IF(bytes == SIZE_MAX, FARM_UNSUPPORTED, "%s: a constant of type %s cannot be stored", value->name, dtype_name(value->constant->dtype));
+  FAIL_IF(bytes == SIZE_MAX, FARM_UNSUPPORTED, "%s: a constant of type %s cannot be stored", value->name,
+          dtype_name(value->constant->dtype));
   TRY(weights_add(emitter->weights, bytes ? value->constant->data : "", bytes, &plan_value->weight));
   plan_value->place = VALUE_CONSTANT;
   plan_value->bytes = bytes;

@@ -30,13 +30,17 @@ static bool elementwise_can_move(const struct node *node) {
   for (int i = 0; i < node->input_count; i++) {
     const struct value *value = node->inputs[i];
     if (!value) continue;
-    if (value->type.rank == 4) any = true;
-    else if (value->type.rank < 0 || value->type.rank > 4 || !(small_operand(value) || value->constant)) return false;
+    if (value->type.rank == 4)
+      any = true;
+    else if (value->type.rank < 0 || value->type.rank > 4 || !(small_operand(value) || value->constant))
+      return false;
   }
   return any;
 }
 
-static bool reduction_keeps_dims(const struct node *node) { return !attr_has(&node->attrs, "axes") || attr_int(&node->attrs, "keepdims", 1) == 1; }
+static bool reduction_keeps_dims(const struct node *node) {
+  return !attr_has(&node->attrs, "axes") || attr_int(&node->attrs, "keepdims", 1) == 1;
+}
 
 enum layout_role layout_role(const struct node *node) {
   if (!outputs_have_rank_4(node)) return LAYOUT_RIGID;
@@ -98,7 +102,8 @@ static int64_t moved_axis(int64_t axis) { return axis_in_nhwc[axis < 0 ? axis + 
 enum farm_status layout_operation(const struct node *node, enum layout_role role, struct arena *arena, struct operation *out) {
   *out = (struct operation){node->row, node->attrs, node->opset};
   if (role == LAYOUT_SPATIAL)
-    return attrs_with(&node->attrs, &(struct attr){.name = "layout", .type = ATTR_STRING, .count = 1, .s = "nhwc", .length = 4}, arena, &out->attrs);
+    return attrs_with(&node->attrs, &(struct attr){.name = "layout", .type = ATTR_STRING, .count = 1, .s = "nhwc", .length = 4},
+                      arena, &out->attrs);
   if (role == LAYOUT_AXIS) {
     int64_t axis = moved_axis(attr_int(&node->attrs, "axis", 0));
     return attrs_with(&node->attrs, &(struct attr){.name = "axis", .type = ATTR_INT, .count = 1, .i = axis}, arena, &out->attrs);
@@ -114,7 +119,8 @@ enum farm_status layout_operation(const struct node *node, enum layout_role role
     for (; at > 0 && moved[at - 1] > axis; at--) moved[at] = moved[at - 1];
     moved[at] = axis;
   }
-  return attrs_with(&node->attrs, &(struct attr){.name = "axes", .type = ATTR_INTS, .count = count, .ints = moved}, arena, &out->attrs);
+  return attrs_with(&node->attrs, &(struct attr){.name = "axes", .type = ATTR_INTS, .count = count, .ints = moved}, arena,
+                    &out->attrs);
 }
 
 /* ---- rewriting ---- */
@@ -125,7 +131,8 @@ struct rewriting {
   int value_count;     // ids above are twins
 };
 
-static enum farm_status transpose_add(struct graph *graph, struct node *before, struct value *from, struct value *to, const int64_t *perm) {
+static enum farm_status transpose_add(struct graph *graph, struct node *before, struct value *from, struct value *to,
+                                      const int64_t *perm) {
   const struct operator_row *row = operator_find("", "Transpose", 13);
   FAIL_IF(!row, FARM_FAILURE, "no Transpose in the operator table");
   struct attr attr = {.name = "perm", .type = ATTR_INTS, .count = 4, .ints = perm};
@@ -156,7 +163,8 @@ static enum farm_status constant_twin(struct rewriting *rewriting, struct value 
     for (int64_t h = 0; h < d[2]; h++)
       for (int64_t w = 0; w < d[3]; w++)
         for (int64_t c = 0; c < d[1]; c++, at++)
-          memcpy((char *)to.data + at * bytes, (const char *)value->constant->data + (((n * d[1] + c) * d[2] + h) * d[3] + w) * bytes, (size_t)bytes);
+          memcpy((char *)to.data + at * bytes,
+                 (const char *)value->constant->data + (((n * d[1] + c) * d[2] + h) * d[3] + w) * bytes, (size_t)bytes);
   char name[256];
   snprintf(name, sizeof name, "%s@nhwc", value->name);
   *out_twin = rewriting->nhwc[value->id] = graph_constant_add(value->graph, name, &to);

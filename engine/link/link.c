@@ -72,8 +72,10 @@ static enum farm_status layouts_choose(struct model *model, const struct link_ta
   struct link_shapes shapes = {0};
   double ns;
   enum farm_status status = link_shapes_infer(model, LINK_OPTIMAL, &shapes);
-  if (status == FARM_OK && pins) labels_from_pins(model, pins, labels);
-  else if (status == FARM_OK) status = link_decide_layouts(model, &shapes, target, labels, &ns);
+  if (status == FARM_OK && pins)
+    labels_from_pins(model, pins, labels);
+  else if (status == FARM_OK)
+    status = link_decide_layouts(model, &shapes, target, labels, &ns);
   if (status == FARM_OK) status = layout_apply(model, labels);
   link_shapes_free(&shapes);
   free(labels);
@@ -141,8 +143,13 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   struct engine_section section = {.threads = target->threads, .measured = measured};
   section.device_class = arena_string(&engine->engine.arena, class_text, strlen(class_text));
   FAIL_IF(!section.device_class, FARM_NO_MEMORY, "out of memory for a section");
-  struct emitter emitter = {.model = model, .target = target, .pins = pins, .lock = lock, .weights = &engine->weights,
-                            .arena = &engine->engine.arena, .plan = &section.plan};
+  struct emitter emitter = {.model = model,
+                            .target = target,
+                            .pins = pins,
+                            .lock = lock,
+                            .weights = &engine->weights,
+                            .arena = &engine->engine.arena,
+                            .plan = &section.plan};
   enum farm_status status = FARM_OK;
   if (lock) TRY_OR(lock_section_add(lock, class_text, target->threads, measured, &emitter.lock_section), free_emitter);
   TRY_OR(plan_emit(&emitter), free_emitter);

@@ -91,7 +91,8 @@ static bool float_parse(const char *text, double *out) {
 static enum farm_status head_parse(struct parser *parser) {
   TRY(line_split(parser));
   if (parser->field_count != 2 || strcmp(parser->fields[0], "tunefarm-lock") != 0) return malformed(parser, "not a lock file");
-  FAIL_IF(strcmp(parser->fields[1], "1") != 0, FARM_MISMATCH, "lock file: version %.32s, this tunefarm reads 1", parser->fields[1]);
+  FAIL_IF(strcmp(parser->fields[1], "1") != 0, FARM_MISMATCH, "lock file: version %.32s, this tunefarm reads 1",
+          parser->fields[1]);
   TRY(line_split(parser));
   struct digest model;
   if (!line_is(parser, "model", 2) || !digest_from_hex(parser->fields[1], &model)) return malformed(parser, "no model digest");
@@ -114,7 +115,8 @@ static enum farm_status pin_parse(struct parser *parser, struct lock_section *se
   unsigned long candidates, ties;
   double error;
   if (!section) return malformed(parser, "a pin before any section");
-  if (strcmp(pin.layout, "nchw") != 0 && strcmp(pin.layout, "nhwc") != 0 && strcmp(pin.layout, "any") != 0) return malformed(parser, "an unknown layout");
+  if (strcmp(pin.layout, "nchw") != 0 && strcmp(pin.layout, "nhwc") != 0 && strcmp(pin.layout, "any") != 0)
+    return malformed(parser, "an unknown layout");
   if (!float_parse(parser->fields[4], &pin.median_ns) || !float_parse(parser->fields[5], &pin.ci95_ns) ||
       !number_parse(parser->fields[6], UINT32_MAX, &candidates) || !number_parse(parser->fields[7], UINT32_MAX, &ties) ||
       !float_parse(parser->fields[8], &error) || (double)(float)error != error)
@@ -129,7 +131,8 @@ static enum farm_status digest_check(struct parser *parser, size_t body_length) 
   struct digest written, actual = digest_of(parser->text, body_length);
   if (!digest_from_hex(parser->fields[1], &written)) return malformed(parser, "a bad digest");
   if (parser->at != parser->length) return malformed(parser, "something behind the digest");
-  FAIL_IF(!digest_equal(&written, &actual), FARM_VERIFY_FAILED, "lock file: its content does not match its digest; it was edited or damaged");
+  FAIL_IF(!digest_equal(&written, &actual), FARM_VERIFY_FAILED,
+          "lock file: its content does not match its digest; it was edited or damaged");
   return FARM_OK;
 }
 
@@ -138,10 +141,14 @@ static enum farm_status body_parse(struct parser *parser) {
   for (;;) {
     size_t begin = parser->at;
     TRY(line_split(parser));
-    if (line_is(parser, "section", 4)) TRY(section_parse(parser, &section));
-    else if (line_is(parser, "pin", 9)) TRY(pin_parse(parser, section));
-    else if (line_is(parser, "digest", 2)) return digest_check(parser, begin);
-    else return malformed(parser, "an unknown statement");
+    if (line_is(parser, "section", 4))
+      TRY(section_parse(parser, &section));
+    else if (line_is(parser, "pin", 9))
+      TRY(pin_parse(parser, section));
+    else if (line_is(parser, "digest", 2))
+      return digest_check(parser, begin);
+    else
+      return malformed(parser, "an unknown statement");
   }
 }
 

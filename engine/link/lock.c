@@ -31,7 +31,8 @@ void lock_free(struct lock **lock) {
   *lock = NULL;
 }
 
-enum farm_status lock_section_add(struct lock *lock, const char *device_class, int threads, bool measured, struct lock_section **out_section) {
+enum farm_status lock_section_add(struct lock *lock, const char *device_class, int threads, bool measured,
+                                  struct lock_section **out_section) {
   TRY(array_reserve(&lock->sections, &lock->section_capacity, lock->section_count + 1));
   const char *copy = arena_string(&lock->arena, device_class, strlen(device_class));
   FAIL_IF(!copy, FARM_NO_MEMORY, "out of memory for a lock");
@@ -62,17 +63,22 @@ enum farm_status lock_section_index(struct lock_section *section) {
 
 const struct lock_section *lock_section_find(const struct lock *lock, const char *device_class, int threads) {
   for (size_t i = 0; i < lock->section_count; i++)
-    if (lock->sections[i].threads == threads && strcmp(lock->sections[i].device_class, device_class) == 0) return &lock->sections[i];
+    if (lock->sections[i].threads == threads && strcmp(lock->sections[i].device_class, device_class) == 0)
+      return &lock->sections[i];
   return NULL;
 }
 
-const struct lock_pin *lock_pin_find(const struct lock_section *section, const char *node) { return map_get(&section->by_node, node); }
+const struct lock_pin *lock_pin_find(const struct lock_section *section, const char *node) {
+  return map_get(&section->by_node, node);
+}
 
 static void field_add(struct strbuf *out, const char *text) {
   strbuf_add(out, "\t");
   for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-    if (*c < 0x20 || *c == 0x7f || *c == '%') strbuf_printf(out, "%%%02X", *c);
-    else strbuf_add_bytes(out, c, 1);
+    if (*c < 0x20 || *c == 0x7f || *c == '%')
+      strbuf_printf(out, "%%%02X", *c);
+    else
+      strbuf_add_bytes(out, c, 1);
   }
 }
 

@@ -20,7 +20,8 @@ TEST(memory_plan_meets_the_bound_on_residual_chains, "") {
   struct memory_buffer buffers[120];
   for (uint64_t seed = 0; seed < 50; seed++) {
     for (int i = 0; i < 120; i++)
-      buffers[i] = (struct memory_buffer){.bytes = 64 * (1 + random_u64(seed, (uint64_t)i) % 4096), .first = i, .last = i + (i % 3 ? 1 : 3)};
+      buffers[i] = (struct memory_buffer){
+          .bytes = 64 * (1 + random_u64(seed, (uint64_t)i) % 4096), .first = i, .last = i + (i % 3 ? 1 : 3)};
     uint64_t arena, bound;
     REQUIRE_OK(memory_plan(buffers, 120, &arena, &bound));
     check_disjoint(buffers, 120, arena);
@@ -34,8 +35,9 @@ TEST(memory_plan_is_valid_on_random_lives, "") {
   for (uint64_t seed = 0; seed < 20; seed++) {
     for (int i = 0; i < 200; i++) {
       int first = (int)(random_u64(seed, 3 * (uint64_t)i) % 100);
-      buffers[i] = (struct memory_buffer){
-          .bytes = random_u64(seed, 3 * (uint64_t)i + 1) % 100000, .first = first, .last = first + (int)(random_u64(seed, 3 * (uint64_t)i + 2) % 12)};
+      buffers[i] = (struct memory_buffer){.bytes = random_u64(seed, 3 * (uint64_t)i + 1) % 100000,
+                                          .first = first,
+                                          .last = first + (int)(random_u64(seed, 3 * (uint64_t)i + 2) % 12)};
     }
     uint64_t arena, bound;
     REQUIRE_OK(memory_plan(buffers, 200, &arena, &bound));

@@ -15,7 +15,9 @@ struct planner {
   uint64_t *offsets;
 };
 
-static bool overlap(const struct memory_buffer *a, const struct memory_buffer *b) { return a->first <= b->last && b->first <= a->last; }
+static bool overlap(const struct memory_buffer *a, const struct memory_buffer *b) {
+  return a->first <= b->last && b->first <= a->last;
+}
 
 /* The lowest offset at which `index` meets no placed buffer alive at the same time. */
 static uint64_t lowest_fit(const struct planner *planner, int index, int placed_count) {
@@ -71,7 +73,8 @@ static void sort_by(const struct planner *planner, int *order, weight_fn weight)
   for (int i = 0; i < planner->count; i++) order[i] = i;
   for (int i = 1; i < planner->count; i++) {
     int moving = order[i], at = i;
-    for (; at > 0 && weight(&planner->buffers[order[at - 1]]) < weight(&planner->buffers[moving]); at--) order[at] = order[at - 1];
+    for (; at > 0 && weight(&planner->buffers[order[at - 1]]) < weight(&planner->buffers[moving]); at--)
+      order[at] = order[at - 1];
     order[at] = moving;
   }
 }
@@ -107,7 +110,8 @@ static uint64_t search(struct planner *planner, uint64_t bound) {
   return place_all(planner, planner->best_order);
 }
 
-enum farm_status memory_plan(struct memory_buffer *buffers, int count, uint64_t *out_arena_bytes, uint64_t *out_lower_bound_bytes) {
+enum farm_status memory_plan(struct memory_buffer *buffers, int count, uint64_t *out_arena_bytes,
+                             uint64_t *out_lower_bound_bytes) {
   *out_arena_bytes = *out_lower_bound_bytes = 0;
   if (count == 0) return FARM_OK;
   for (int i = 0; i < count; i++) {

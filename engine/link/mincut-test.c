@@ -36,11 +36,13 @@ TEST(mincut_is_exact_on_random_instances, "") {
         int la = last ? labels[a[p]] : (int)(bits >> a[p] & 1), lb = last ? labels[b[p]] : (int)(bits >> b[p] & 1);
         if (a[p] != b[p] && la == 0 && lb == 1) sum += cost[p];
       }
-      if (last) sum_of_found = sum;
-      else if (sum < best) best = sum;
+      if (last)
+        sum_of_found = sum;
+      else if (sum < best)
+        best = sum;
     }
-    CHECK_MESSAGE(found == best && sum_of_found == best, "seed %d: best %d, said %d, labels cost %d", (int)seed, (int)best, (int)found,
-                  (int)sum_of_found);
+    CHECK_MESSAGE(found == best && sum_of_found == best, "seed %d: best %d, said %d, labels cost %d", (int)seed, (int)best,
+                  (int)found, (int)sum_of_found);
     mincut_destroy(&cut);
   }
 }

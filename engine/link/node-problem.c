@@ -14,7 +14,8 @@ enum farm_status link_shapes_infer(struct model *model, enum link_point point, s
     status = status_set(FARM_NO_MEMORY, "out of memory for shapes");
     goto free_both;
   }
-  for (int i = 0; i < model->symbol_count; i++) symbols[i] = point == LINK_OPTIMAL ? model->symbols[i].opt : model->symbols[i].max;
+  for (int i = 0; i < model->symbol_count; i++)
+    symbols[i] = point == LINK_OPTIMAL ? model->symbols[i].opt : model->symbols[i].max;
   TRY_OR(graph_infer_concrete(model, symbols, types), free_both);
   *out = (struct link_shapes){types, model->next_value_id};
   types = NULL;
@@ -52,7 +53,8 @@ bool node_is_view(const struct node *node) {
 
 enum farm_status node_problem(const struct node *node, const struct link_shapes *shapes, bool channels_last, struct arena *arena,
                               struct problem *out_problem, const char **out_text) {
-  FAIL_IF(node->input_count > MOST_OPERANDS || node->output_count > MOST_OPERANDS, FARM_AGAIN, "%s: too many operands for a problem", node->name);
+  FAIL_IF(node->input_count > MOST_OPERANDS || node->output_count > MOST_OPERANDS, FARM_AGAIN,
+          "%s: too many operands for a problem", node->name);
   enum layout_role role = channels_last ? layout_role(node) : LAYOUT_RIGID;
   struct operation operation = {node->row, node->attrs, node->opset};
   if (channels_last) TRY(layout_operation(node, role, arena, &operation));
@@ -80,8 +82,8 @@ enum farm_status node_problem(const struct node *node, const struct link_shapes 
   return *out_text ? FARM_OK : FARM_NO_MEMORY;
 }
 
-enum farm_status layout_change_problem(const struct tensor *nchw_type, bool to_nhwc, struct arena *arena, struct problem *out_problem,
-                                       const char **out_text) {
+enum farm_status layout_change_problem(const struct tensor *nchw_type, bool to_nhwc, struct arena *arena,
+                                       struct problem *out_problem, const char **out_text) {
   static const int64_t perms[2][4] = {{0, 3, 1, 2}, {0, 2, 3, 1}};
   struct attr attr = {.name = "perm", .type = ATTR_INTS, .count = 4, .ints = perms[to_nhwc]};
   struct operation operation = {operator_find("", "Transpose", 13), {&attr, 1}, 13};

@@ -2,9 +2,9 @@
  *
  *   values ──views──► root values ──in place──► storages ──lives──► memory_plan ──► offsets
  *
- * A view has no memory of its own: it resolves to a root and an offset. A map whose operand dies there, of the same size and type, writes
- * over it: both roots share a storage. A storage lives from the first step that writes it (pieces of a concat write early) to the last
- * that reads it; workspaces live for their step.
+ * A view has no memory of its own: it resolves to a root and an offset. A map whose operand dies there, of the same size and
+ * type, writes over it: both roots share a storage. A storage lives from the first step that writes it (pieces of a concat write
+ * early) to the last that reads it; workspaces live for their step.
  */
 #include "emit.h"
 
@@ -117,11 +117,14 @@ static enum farm_status arena_lay_out(struct storages *storages) {
   for (int i = 0; whose && i < count; i++) whose[i] = buffers[i].offset;
   if (status == FARM_OK) status = memory_plan(buffers, count, &plan->arena_bytes, &plan->lower_bound_bytes);
   for (int i = 0; status == FARM_OK && i < count; i++) {
-    if (i < value_buffers) plan->values[whose[i]].offset = buffers[i].offset;
-    else main_block->steps[whose[i]].workspace_offset = buffers[i].offset;
+    if (i < value_buffers)
+      plan->values[whose[i]].offset = buffers[i].offset;
+    else
+      main_block->steps[whose[i]].workspace_offset = buffers[i].offset;
   }
   for (uint32_t v = 0; status == FARM_OK && v < (uint32_t)plan->value_count; v++)
-    if (plan->values[v].place == VALUE_ARENA && storages->shares[v] != v) plan->values[v].offset = plan->values[storage_of(storages, v)].offset;
+    if (plan->values[v].place == VALUE_ARENA && storages->shares[v] != v)
+      plan->values[v].offset = plan->values[storage_of(storages, v)].offset;
   free(whose);
   free(buffers);
   return status;
@@ -129,7 +132,8 @@ static enum farm_status arena_lay_out(struct storages *storages) {
 
 enum farm_status emit_storage(struct plan *plan, struct arena *scratch) {
   size_t count = (size_t)plan->value_count + 1;
-  struct storages storages = {plan, arena_alloc_array(scratch, count, sizeof(int)), arena_alloc_array(scratch, count, sizeof(int)),
+  struct storages storages = {plan, arena_alloc_array(scratch, count, sizeof(int)),
+                              arena_alloc_array(scratch, count, sizeof(int)),
                               arena_alloc_array(scratch, count, sizeof(uint32_t))};
   FAIL_IF(!storages.first || !storages.last || !storages.shares, FARM_NO_MEMORY, "out of memory for lives");
   for (size_t v = 0; v < count; v++) {

@@ -25,8 +25,10 @@ enum farm_status weights_add_owned(struct weight_table *table, void *data, size_
   size_t before = table->count;
   enum farm_status status = array_reserve(&table->owned, &table->owned_capacity, table->owned_count + 1);
   if (status == FARM_OK) status = weights_add(table, data, bytes, out_index);
-  if (status != FARM_OK || table->count == before) free(data); // the same content is there already
-  else table->owned[table->owned_count++] = data;
+  if (status != FARM_OK || table->count == before)
+    free(data); // the same content is there already
+  else
+    table->owned[table->owned_count++] = data;
   return status;
 }
 

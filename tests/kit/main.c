@@ -1,5 +1,5 @@
-/* The runner: `<binary> [--slow] [--list] [NAME…]`. Each test runs in a forked child under a time limit, so that a crash or a hang
- * costs one test. Prints a line per test and closes with `N passed, N failed, N skipped`; exit 1 when any failed. */
+/* The runner: `<binary> [--slow] [--list] [NAME…]`. Each test runs in a forked child under a time limit, so that a crash or a
+ * hang costs one test. Prints a line per test and closes with `N passed, N failed, N skipped`; exit 1 when any failed. */
 #include "test.h"
 
 #include <errno.h>
@@ -63,14 +63,16 @@ _Noreturn void test_skip(const char *format, ...) {
   va_start(args, format);
   int length = vsnprintf(why, sizeof why, format, args);
   va_end(args);
-  if (length > 0 && write(skip_pipe, why, strlen(why)) < 0) {}
+  if (length > 0 && write(skip_pipe, why, strlen(why)) < 0) {
+  }
   leave(failures ? EXIT_FAILED : EXIT_SKIPPED);
   abort();
 }
 
 void test_check_text(const char *file, int line, const char *actual, const char *expected) {
   if (actual && expected && strcmp(actual, expected) == 0) return;
-  test_fail(file, line, "texts differ\n--- expected\n%s\n--- actual\n%s\n---", expected ? expected : "(null)", actual ? actual : "(null)");
+  test_fail(file, line, "texts differ\n--- expected\n%s\n--- actual\n%s\n---", expected ? expected : "(null)",
+            actual ? actual : "(null)");
 }
 
 const char *test_folder(void) {
@@ -133,7 +135,8 @@ static void run_one(struct test *test) {
   clock_gettime(CLOCK_MONOTONIC, &begin);
   pid_t child = fork();
   if (child == 0) child_run(test, why[1]);
-  int timeout = tag_number(test->tags, "timeout:", DEFAULT_TIMEOUT_S) * tag_number(getenv("TUNEFARM_TEST_PATIENCE") ? getenv("TUNEFARM_TEST_PATIENCE") : "1", "", 1);
+  int timeout = tag_number(test->tags, "timeout:", DEFAULT_TIMEOUT_S) *
+                tag_number(getenv("TUNEFARM_TEST_PATIENCE") ? getenv("TUNEFARM_TEST_PATIENCE") : "1", "", 1);
   int status = child < 0 ? -1 : wait_within(child, timeout);
   clock_gettime(CLOCK_MONOTONIC, &end);
   kill(-child, SIGKILL); // what the test left running
@@ -143,8 +146,10 @@ static void run_one(struct test *test) {
   if (got > 0) reason[got] = 0;
   close(why[0]);
   close(why[1]);
-  if (status == -1) snprintf(reason, sizeof reason, "no end after %d s", timeout);
-  else if (WIFSIGNALED(status)) snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  if (status == -1)
+    snprintf(reason, sizeof reason, "no end after %d s", timeout);
+  else if (WIFSIGNALED(status))
+    snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
   int verdict = status == 0 ? 0 : status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED ? 2 : 1;
   static const char *const words[] = {"ok  ", "FAIL", "skip"};
   counts[verdict]++;
@@ -165,13 +170,17 @@ int main(int argc, char **argv) {
   bool slow = false, list = false;
   char **names = argv + 1;
   for (; *names && (*names)[0] == '-'; names++) {
-    if (strcmp(*names, "--slow") == 0) slow = true;
-    else if (strcmp(*names, "--list") == 0) list = true;
+    if (strcmp(*names, "--slow") == 0)
+      slow = true;
+    else if (strcmp(*names, "--list") == 0)
+      list = true;
   }
   for (struct test *test = tests; test; test = test->next) {
     if (!wanted(test, slow, names)) continue;
-    if (list) printf("%s [%s] %s\n", test->name, test->tags, test->file);
-    else run_one(test);
+    if (list)
+      printf("%s [%s] %s\n", test->name, test->tags, test->file);
+    else
+      run_one(test);
   }
   if (!list) printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
   return counts[1] ? 1 : 0;
