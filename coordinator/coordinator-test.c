@@ -383,8 +383,10 @@ static void begin_massacre(void *context) {
   struct farm *farm = context;
   if (fork() != 0) return;
   for (int i = 0; i < 16; i++) {
-    if (i % 3 == 0) kill_coordinator(farm);
-    else kill_workers(farm);
+    if (i % 3 == 0)
+      kill_coordinator(farm);
+    else
+      kill_workers(farm);
     clock_sleep_ns(400000000 + 100000000 * (uint64_t)(i % 4));
   }
   _exit(0);
@@ -400,8 +402,10 @@ TEST(coordinator_massacre, "slow timeout:300") {
     client_close(&client);
     int lines, different;
     count_log(&farm, &lines, &different);
-    CHECK_MESSAGE(different == 150 * VARIANTS && lines - different <= 16 * 2 * VARIANTS, "measured %d, %d different", lines, different);
-    while (waitpid(-1, NULL, 0) > 0) {}
+    CHECK_MESSAGE(different == 150 * VARIANTS && lines - different <= 16 * 2 * VARIANTS, "measured %d, %d different", lines,
+                  different);
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
     farm_end(&farm);
   }
 }
@@ -410,7 +414,8 @@ TEST(coordinator_that_cannot_start_says_why, "") {
   struct farm farm = farm_make("farm");
   char endpoint[COORDINATOR_ENDPOINT_MOST];
   const char *const argv[] = {"/bin/sh", "-c", "echo the disk is on fire >&2", NULL};
-  CHECK(coordinator_ensure(farm.folder, argv, 300, endpoint) == FARM_TIMED_OUT && strstr(status_message(), "the disk is on fire"));
+  CHECK(coordinator_ensure(farm.folder, argv, 300, endpoint) == FARM_TIMED_OUT &&
+        strstr(status_message(), "the disk is on fire"));
 }
 
 TEST(coordinator_lookup_bundles_and_status, "timeout:90") {

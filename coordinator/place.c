@@ -168,7 +168,8 @@ static enum farm_status start_detached(const char *cache_folder, const char *con
   if (log >= 0) close(log);
   if (null >= 0) close(null);
   FAIL_IF(child < 0, FARM_FAILURE, "cannot start a coordinator: %s", strerror(error));
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
   return FARM_OK;
 }
 
@@ -191,5 +192,6 @@ enum farm_status coordinator_ensure(const char *cache_folder, const char *const 
   }
   char line[512];
   last_line(cache_folder, line, sizeof line);
-  return status_set(FARM_TIMED_OUT, "%s: no coordinator came up within %d ms (its last words: %s)", cache_folder, timeout_ms, line);
+  return status_set(FARM_TIMED_OUT, "%s: no coordinator came up within %d ms (its last words: %s)", cache_folder, timeout_ms,
+                    line);
 }

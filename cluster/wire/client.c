@@ -125,7 +125,8 @@ static bool take_quietly(struct client *client, const struct wire_message *messa
     return true;
   }
   if (message->type == WIRE_FAULT && message->fault.request == 0) {
-    if (message->fault.status == FARM_NOT_FOUND && client->has_build) client->submitted = 0, client->accepted = false; // it forgot: once more
+    if (message->fault.status == FARM_NOT_FOUND && client->has_build)
+      client->submitted = 0, client->accepted = false; // it forgot: once more
     if (message->fault.status == FARM_AGAIN && !client->accepted) client->retry_ns = clock_now_ns() + RETRY_MS * 1000000ull;
     return true;
   }

@@ -7,6 +7,7 @@
  *   w finish | w final | w fail      the job's end: without more, with its final record, as a whole
  *   w return V | w bye | w lost      hand back; leave; connection gone
  *   w copy W                         pretend to hold the job of W
+ *   a timed N                        the last DONE to a counted N variants
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
  *   restart                          the coordinator is killed and comes back from what was durable
@@ -28,6 +29,7 @@ struct actor {
   char name[8], class_name[32];
   uint64_t id;
   bool worker, beating;
+  uint32_t timed; // variants, as its last DONE says
   struct arena arena;
   struct wire_job job;
   char inbox[INBOX][160];
@@ -97,7 +99,7 @@ static void describe(struct actor *actor, const struct wire_message *m, char out
              m->results.results[0].hit ? " hit" : "");
     break;
   case WIRE_DONE:
-    snprintf(out, 160, "DONE %s", status_name(m->done.status));
+    snprintf(out, 160, "DONE %s", status_name(m->done.status)), actor->timed = m->done.variants_timed;
     break;
   case WIRE_FAULT:
     snprintf(out, 160, "FAULT %s", status_name(m->fault.status));
@@ -194,7 +196,7 @@ static void report(struct bench *bench, struct actor *worker, enum record_kind k
                    bool finished) {
   struct record record = {.kind = kind,
                           .problem = worker->job.problem,
-                          .device_class = worker->class_name,
+                          .device_class = worker->job.device_class,
                           .policy = worker->job.policy,
                           .threads = worker->job.threads,
                           .device = worker->name,
@@ -331,6 +333,8 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
     send(bench, actor, &(struct wire_message){.type = WIRE_CANCEL, .cancel = {id}});
   else if (strcmp(verb, "copy") == 0)
     REQUIRE_OK(wire_copy_job(&actor_named(bench, rest)->job, &actor->arena, &actor->job));
+  else if (strcmp(verb, "timed") == 0)
+    CHECK_MESSAGE(actor->timed == (uint32_t)atoi(rest), "%s: %u variants timed, expected %s", actor->name, actor->timed, rest);
   else if (strcmp(verb, "close") == 0)
     send(bench, actor, &(struct wire_message){.type = WIRE_CLOSE, .close = {id}});
   else
@@ -441,7 +445,7 @@ SCRIPT(core_late_result_counts_while_it_is_missing, "w1 hello c", "w1 ready 1", 
        "w1< JOB screen p v0", "w1 started", "w1 lost", "w1 hello c", "w1 land v0", "a< RESULT 0 OK", "a< DONE OK")
 SCRIPT(core_duplicate_result_is_not_counted_twice, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2",
        "w< JOB screen p v0 v1", "w land v0", "w land v0", "w land v0", "a<", "w land v1", "w finish", "w ready 1",
-       "w< JOB final p v0 v1")
+       "w< JOB final p v0 v1", "w final", "a< RESULT 0 OK", "a< DONE OK", "a timed 2")
 SCRIPT(core_record_of_another_class_is_refused, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
        "w2 hello other", "w2 copy w", "w2 land v0", "a<", "w land v0", "a< RESULT 0 OK")
 
@@ -477,12 +481,19 @@ SCRIPT(core_restart_hands_out_what_nobody_names, "w hello c", "w ready 1", "a he
 SCRIPT(core_strangers_are_told_to_greet, "w hello c", "restart", "w ready 1", "w< REFUSE AGAIN")
 SCRIPT(core_worker_without_class_is_refused, "w hello", "w< REFUSE MISMATCH")
 /* Another build with another default: it has to be in a final, too. */
-SCRIPT(core_every_default_is_a_finalist, "w hello c", "w ready 1", "a hello", "a submit A 0 p:7", "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0",
-       "w land v1", "w land v2", "w land v3", "w land v4", "w land v5", "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4",
-       "w final", "a< RESULT 0 OK", "a< DONE OK", "w ready 1", "a submit B 0 p:7/3", "a< RESULT 0 OK hit", "a< DONE OK", "a submit C 0 p:7/6",
+SCRIPT(core_every_default_is_a_finalist, "w hello c", "w ready 1", "a hello", "a submit A 0 p:7",
+       "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0", "w land v1", "w land v2", "w land v3", "w land v4", "w land v5",
+       "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "w final", "a< RESULT 0 OK", "a< DONE OK",
+       "w ready 1", "a submit B 0 p:7/3", "a< RESULT 0 OK hit", "a< DONE OK", "a submit C 0 p:7/6",
        "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "a< RESULT 0 OK", "a< DONE OK")
 /* It joins while the other's final is being timed: one more final, for it alone to wait for. */
 SCRIPT(core_default_that_joins_late_waits_for_its_own_final, "w hello c", "w ready 1", "a hello", "b hello", "a submit A 0 p:7",
-       "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0", "w land v1", "w land v2", "w land v3", "w land v4", "w land v5", "w land v6", "w finish",
-       "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "b submit B 0 p:7/6", "w final", "a< RESULT 0 OK", "a< DONE OK", "b<", "w ready 1",
-       "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "b< RESULT 0 OK", "b< DONE OK")
+       "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0", "w land v1", "w land v2", "w land v3", "w land v4", "w land v5",
+       "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "b submit B 0 p:7/6", "w final", "a< RESULT 0 OK",
+       "a< DONE OK", "b<", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "b< RESULT 0 OK", "b< DONE OK")
+/* The stored final would do for the one, but not for the other, whose default it did not time. */
+SCRIPT(core_stored_final_must_hold_every_default, "w hello c", "w ready 1", "a hello", "b hello", "a submit A 0 p:7",
+       "w< JOB screen p v0 v1 v2 v3 v4 v5 v6", "w land v0", "w land v1", "w land v2", "w land v3", "w land v4", "w land v5",
+       "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "w final", "a< RESULT 0 OK", "a< DONE OK",
+       "w ready 1", "a submit B 0 p:8", "w< JOB screen p v7", "b submit C 0 p:7/6", "w land v7 FAILED", "w finish", "w ready 1",
+       "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "a< RESULT 0 OK", "b< RESULT 0 OK")

@@ -14,7 +14,7 @@
 #include "../../cluster/wire/messages.h"
 #include "../../problem/record.h"
 
-/* What the core reads from outside. Records it put must be found from then on, also before they are durable. */
+/* What the core reads from outside. What it put is found from the next event on, also before it is durable. */
 struct core_port {
   void *context;
   /* The current record under a key, in `arena`; any_age: also a quarantine that is over. FARM_NOT_FOUND. */
