@@ -30,6 +30,9 @@ void kernel_case_free(struct kernel_case **kernel_case);
  * here; it is slow and single-threaded, so a worker calls it outside the cores it measures on. */
 enum farm_status kernel_case_expect(struct kernel_case *kernel_case);
 
+/* A checksum of operands and expected results: kernels write to none of them, so a change means that one did. */
+uint64_t kernel_case_sum(const struct kernel_case *kernel_case);
+
 /* threads: size of the pool it will run on. copies >= 1: of the packed operand. The case must outlive the trial. */
 enum farm_status kernel_trial_make(struct kernel_case *kernel_case, const struct variant *variant, int threads, int copies,
                                    struct kernel_trial **out_trial);

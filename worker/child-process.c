@@ -1,6 +1,8 @@
 /* See child-process.h. Between fork and exec only what is safe there; the child leads a process group of its own. */
 #include "child-process.h"
 
+#include "child-protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,18 +13,33 @@
 #include <time.h>
 #include <unistd.h>
 
-enum farm_status child_process_start(const char *const *argv, struct child_process *out_child) {
+enum { HIGH_FD = 64 }; // above every descriptor that a child is given
+
+/* Descriptors move up first, so that none lands on another's place. */
+static bool descriptors_place(int socket, const int *inherit, int count) {
+  int high[CHILD_BLOBS_MOST];
+  socket = fcntl(socket, F_DUPFD_CLOEXEC, HIGH_FD);
+  for (int i = 0; i < count; i++) high[i] = fcntl(inherit[i], F_DUPFD_CLOEXEC, HIGH_FD);
+  for (int i = 0; i < count; i++)
+    if (high[i] < 0 || dup2(high[i], CHILD_BLOB_FD + i) < 0) return false;
+  return socket >= 0 && dup2(socket, 3) == 3;
+}
+
+static _Noreturn void child_become(const char *const *argv, int socket, const int *inherit, int count) {
+  sigset_t none;
+  setpgid(0, 0);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (descriptors_place(socket, inherit, count)) execv(argv[0], (char *const *)(uintptr_t)argv);
+  _exit(127);
+}
+
+enum farm_status child_process_start(const char *const *argv, const int *inherit, int count, struct child_process *out_child) {
   int ends[2];
+  FAIL_IF(count > CHILD_BLOBS_MOST, FARM_INVALID, "%d descriptors for a measuring child", count);
   FAIL_IF(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0, FARM_FAILURE, "no socket for a measuring child: %s", strerror(errno));
   pid_t pid = fork();
-  if (pid == 0) {
-    setpgid(0, 0);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (ends[1] == 3 ? fcntl(3, F_SETFD, 0) >= 0 : dup2(ends[1], 3) == 3) execv(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(127);
-  }
+  if (pid == 0) child_become(argv, ends[1], inherit, count);
   close(ends[1]);
   if (pid < 0) {
     close(ends[0]);

@@ -4,15 +4,22 @@
 #include "../base/array.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { SEND_WAIT_MS = 10000 };
+
 static enum farm_status send_all(int fd, const uint8_t *data, size_t length) {
   for (size_t at = 0; at < length;) {
     ssize_t sent = send(fd, data + at, length - at, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) { // the reader is slow, or not reading any more
+      FAIL_IF(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, SEND_WAIT_MS) == 0, FARM_WORKER_LOST, "the measuring child does not listen");
+      continue;
+    }
     FAIL_IF(sent < 0, FARM_WORKER_LOST, "the other side of the measuring child is gone: %s", strerror(errno));
     at += (size_t)sent;
   }

@@ -2,6 +2,7 @@
 #include "child.h"
 
 #include "child-protocol.h"
+#include "execute.h"
 #include "measure.h"
 
 #include "../base/log.h"
@@ -15,6 +16,7 @@
 struct child {
   int fd;
   cpu_set_t cores;
+  size_t cold_bytes;
   struct thread_pool *pool; // of the last job's size
   struct kernel_case *kernel_case;
   struct arena case_arena;  // problem of the case
@@ -35,11 +37,11 @@ static void running_send(void *context, int variant, double allowed) {
   bytes_writer_free(&body);
 }
 
-static enum farm_status entry_send(void *context, int variant, const struct record_entry *entry) {
+static enum farm_status entry_send(void *context, int variant, const struct record_entry *entry, const char *clocks) {
   struct child *child = context;
   struct record_entry copy = *entry;
   struct record record = {.kind = RECORD_SCREEN, .problem = child->job->problem, .device_class = child->job->device_class, .policy = child->job->policy,
-                          .threads = child->job->threads, .device = "", .build = "", .clocks = "", .entry_count = 1, .entries = &copy};
+                          .threads = child->job->threads, .device = "", .build = "", .clocks = clocks, .entry_count = 1, .entries = &copy};
   struct bytes_writer body = {0};
   bytes_put_u32(&body, (uint32_t)variant);
   bytes_put_u32(&body, entry->finalist);
@@ -57,6 +59,14 @@ static enum farm_status done_send(struct child *child, enum farm_status status) 
   bytes_put_string(&body, status_name(status));
   bytes_put_string(&body, status == FARM_OK ? "" : status_message());
   enum farm_status sent = body.failed ? FARM_NO_MEMORY : child_frame_send(child->fd, CHILD_DONE, body.data, body.length);
+  bytes_writer_free(&body);
+  return sent;
+}
+
+static enum farm_status report_send(struct child *child, const char *report) {
+  struct bytes_writer body = {0};
+  bytes_put_string(&body, report);
+  enum farm_status sent = body.failed ? FARM_NO_MEMORY : child_frame_send(child->fd, CHILD_REPORT, body.data, body.length);
   bytes_writer_free(&body);
   return sent;
 }
@@ -97,11 +107,20 @@ static enum farm_status variants_read(struct child *child, struct measure_job *j
     texts[i] = wire->variants[i].text;
     sources[i] = wire->variants[i].source;
     TRY(variant_parse(texts[i], &variants[i]));
-    FAIL_IF(!variant_legal(&child->problem, &variants[i]), FARM_INVALID, "%s does not apply to %s", texts[i], wire->problem);
   }
   *job = (struct measure_job){.problem = &child->problem, .variants = variants, .texts = texts, .sources = sources, .variant_count = (int)wire->variants_count,
-                              .default_index = (int)wire->default_index, .threads = (int)wire->threads, .estimated_ns = wire->estimated_ns, .cores = &child->cores};
+                              .default_index = (int)wire->default_index, .threads = (int)wire->threads, .estimated_ns = wire->estimated_ns,
+                              .cold_bytes = child->cold_bytes, .cores = &child->cores};
   return measure_policy_parse(wire->policy, &job->policy);
+}
+
+static enum farm_status execute_run(struct child *child) {
+  struct strbuf report = {0};
+  const struct execute_events events = {child, running_send};
+  enum farm_status status = execute_job(child->job, CHILD_BLOB_FD, &child->cores, &events, &report);
+  if (status == FARM_OK) status = report_send(child, report.data ? report.data : "");
+  strbuf_free(&report);
+  return status;
 }
 
 static enum farm_status job_run(struct child *child, const uint8_t *body, size_t length) {
@@ -109,8 +128,10 @@ static enum farm_status job_run(struct child *child, const uint8_t *body, size_t
   struct measure_job job;
   const struct measure_events events = {child, running_send, entry_send};
   TRY(wire_decode(body, length, &child->arena, &message));
-  FAIL_IF(message.type != WIRE_JOB || message.job.variants_count == 0 || message.job.threads == 0, FARM_INVALID, "not a measuring job");
+  FAIL_IF(message.type != WIRE_JOB, FARM_INVALID, "not a job");
   child->job = &message.job;
+  if (message.job.kind == WIRE_JOB_EXECUTE) return execute_run(child);
+  FAIL_IF(message.job.variants_count == 0 || message.job.threads == 0, FARM_INVALID, "not a measuring job");
   TRY(case_prepare(child));
   TRY(pool_prepare(child));
   TRY(variants_read(child, &job));
@@ -123,8 +144,11 @@ int measuring_child_main(int fd, const char *cores) {
   struct child child = {.fd = fd};
   struct child_reader reader = {0};
   prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody measures for a dead worker
+  struct device_class device_class;
   enum farm_status status = cores_parse(cores, &child.cores);
   if (status == FARM_OK) status = cores_bind(&child.cores);
+  if (status == FARM_OK) status = cpu_device_class(&device_class);
+  if (status == FARM_OK) child.cold_bytes = measure_cold_bytes(&device_class);
   int exit_code = 0;
   while (status == FARM_OK) {
     struct child_frame frame;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum farm_status cores_parse(const char *text, cpu_set_t *out_cores) {
@@ -58,31 +59,40 @@ static const char *locks_folder(void) {
   return named && *named ? named : "/tmp/tunefarm-cores";
 }
 
+/* Another user's file in a folder like /tmp must be opened without O_CREAT (fs.protected_regular), so that is tried first. */
 static int lock_open(int core) {
   char path[PATH_MAX];
-  const char *folder = locks_folder();
+  snprintf(path, sizeof path, "%s/core-%d", locks_folder(), core);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd >= 0 || errno != ENOENT) return fd;
   mode_t mask = umask(0); // other users must be able to take the same locks
-  if (mkdir(folder, 01777) != 0 && errno != EEXIST) folder = "/tmp";
-  snprintf(path, sizeof path, "%s/core-%d", folder, core);
-  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (mkdir(locks_folder(), 01777) == 0 || errno == EEXIST) fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   umask(mask);
   return fd;
 }
 
-enum farm_status cores_lock(const cpu_set_t *cores, struct core_locks *out_locks) {
-  out_locks->count = 0;
-  for (int core = 0; core < CPU_SETSIZE; core++) {
-    if (!CPU_ISSET(core, cores)) continue;
-    int fd = lock_open(core), error = errno;
-    if (fd >= 0) {
-      out_locks->fds[out_locks->count++] = fd;
-      while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {}
-      continue;
-    }
-    cores_unlock(out_locks);
-    return status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(error));
+/* Polls: a blocked flock could not tell anybody that this process is alive. */
+static enum farm_status lock_wait(int fd, void (*waiting)(void *context), void *context) {
+  const struct timespec pause = {.tv_nsec = 2000000};
+  for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+    FAIL_IF(errno != EWOULDBLOCK && errno != EINTR, FARM_IO, "%s: cannot lock a core: %s", locks_folder(), strerror(errno));
+    nanosleep(&pause, NULL);
+    if (waiting && i % 100 == 0) waiting(context);
   }
   return FARM_OK;
+}
+
+enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context, struct core_locks *out_locks) {
+  enum farm_status status = FARM_OK;
+  out_locks->count = 0;
+  for (int core = 0; core < CPU_SETSIZE && status == FARM_OK; core++) {
+    if (!CPU_ISSET(core, cores)) continue;
+    int fd = lock_open(core);
+    if (fd < 0) status = status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(errno));
+    else out_locks->fds[out_locks->count++] = fd, status = lock_wait(fd, waiting, context);
+  }
+  if (status != FARM_OK) cores_unlock(out_locks);
+  return status;
 }
 
 void cores_unlock(struct core_locks *locks) {

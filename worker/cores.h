@@ -17,7 +17,8 @@ struct core_locks {
   int fds[CPU_SETSIZE];
   int count;
 };
-enum farm_status cores_lock(const cpu_set_t *cores, struct core_locks *out_locks); // waits
+/* Waits; `waiting` (may be NULL) is called about every 200 ms meanwhile. Locks end with the process. */
+enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context, struct core_locks *out_locks);
 void cores_unlock(struct core_locks *locks);
 
 #endif

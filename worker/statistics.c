@@ -50,14 +50,17 @@ void entries_rank(struct record_entry *entries, uint32_t count) {
   }
 }
 
+static bool is_known(const struct record_times *times) { return times->ci_high - times->ci_low <= TIE_SHARE * times->median; }
+
 bool entries_settled(const struct record_times *times, uint32_t count) {
   uint32_t best = 0;
+  bool all_separated = true;
   for (uint32_t i = 1; i < count; i++)
     if (times[i].median < times[best].median) best = i;
   for (uint32_t i = 0; i < count; i++) {
-    bool separated = i != best && times[i].ci_low > times[best].ci_high;
-    bool known = times[i].ci_high - times[i].ci_low <= TIE_SHARE * times[i].median;
-    if (!separated && !known) return false;
+    if (i == best || times[i].ci_low > times[best].ci_high) continue;
+    all_separated = false;
+    if (!is_known(&times[i])) return false;
   }
-  return true;
+  return all_separated || is_known(&times[best]);
 }

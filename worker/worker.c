@@ -4,6 +4,7 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 #include "../kernels/tactic.h"
+#include "child-protocol.h"
 #include "cores.h"
 #include "job-runner.h"
 
@@ -11,13 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+enum { BLOB_WAIT_MS = 120000 };
+#define BLOB_MOST_BYTES ((size_t)8 << 30)
 
 struct worker {
   struct worker_link *link;
   struct job_runner *runner;
   struct wire_lease lease; // of the running job
+  bool executes;           // is it an execute job?
+  int blob_fds[CHILD_BLOBS_MOST]; // its blobs; -1 none
   bool draining;
+  const char *class_text;
+  uint32_t threads;
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -39,42 +48,96 @@ static uint32_t unknown_find(const struct wire_job *job, struct wire_variant *ou
   return count;
 }
 
+static enum farm_status ready_again(struct worker *worker) { return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1); }
+
+static void blobs_close(struct worker *worker) {
+  for (int i = 0; i < CHILD_BLOBS_MOST; i++) {
+    if (worker->blob_fds[i] >= 0) close(worker->blob_fds[i]);
+    worker->blob_fds[i] = -1;
+  }
+}
+
+static enum farm_status job_end(struct worker *worker, const struct runner_event *end) {
+  bool final = end->status == FARM_OK && end->record;
+  blobs_close(worker);
+  if (worker->executes) TRY(worker_link_executed(worker->link, worker->lease, end->status, end->message, end->status == FARM_OK ? end->report : "", NULL, 0));
+  else TRY(worker_link_finished(worker->link, worker->lease, end->status, end->message, final ? end->record : NULL, final ? 1 : 0));
+  worker->lease = (struct wire_lease){0};
+  return ready_again(worker);
+}
+
+static enum farm_status job_fail(struct worker *worker, enum farm_status status) {
+  char message[512];
+  snprintf(message, sizeof message, "%s", status_message());
+  return job_end(worker, &(struct runner_event){.status = status, .message = message});
+}
+
+/* Blameless: variants that this build does not have; none: not here, not now. */
+static enum farm_status job_return(struct worker *worker, struct wire_lease lease, const char *why, const struct wire_variant *unknown, uint32_t count) {
+  TRY(worker_link_return(worker->link, lease, why, unknown, count));
+  return ready_again(worker);
+}
+
+/* Blobs as files without names, which the child inherits. */
+static enum farm_status blob_fetch(struct worker *worker, const struct wire_blob_ref *blob, int *out_fd) {
+  uint8_t *data;
+  size_t length, at = 0;
+  TRY(worker_link_blob_get(worker->link, &blob->digest, BLOB_MOST_BYTES, BLOB_WAIT_MS, &data, &length));
+  int fd = memfd_create("tunefarm-blob", MFD_CLOEXEC);
+  while (fd >= 0 && at < length) {
+    ssize_t wrote = write(fd, data + at, length - at);
+    if (wrote <= 0) break;
+    at += (size_t)wrote;
+  }
+  free(data);
+  *out_fd = fd;
+  FAIL_IF(fd < 0 || at < length, FARM_NO_MEMORY, "no room for blob %s of %zu bytes", blob->name, length);
+  return FARM_OK;
+}
+
+static enum farm_status blobs_fetch(struct worker *worker, const struct wire_job *job) {
+  FAIL_IF(job->blobs_count > CHILD_BLOBS_MOST, FARM_UNSUPPORTED, "an execute job with %u blobs", job->blobs_count);
+  for (uint32_t i = 0; i < job->blobs_count; i++) TRY(blob_fetch(worker, &job->blobs[i], &worker->blob_fds[i]));
+  return FARM_OK;
+}
+
+static enum farm_status job_begin(struct worker *worker, const struct wire_job *job) {
+  worker->lease = job->lease;
+  worker->executes = job->kind == WIRE_JOB_EXECUTE;
+  TRY(worker_link_started(worker->link, job->lease));
+  enum farm_status status = worker->executes ? blobs_fetch(worker, job) : FARM_OK;
+  if (status == FARM_OK) status = job_runner_start(worker->runner, job, worker->executes ? worker->blob_fds : NULL);
+  return status == FARM_OK ? FARM_OK : job_fail(worker, status);
+}
+
 static enum farm_status job_take(struct worker *worker, const struct wire_job *job) {
+  if (job_runner_busy(worker->runner) || told_to_end) return job_return(worker, job->lease, "not now", NULL, 0);
+  if (strcmp(job->device_class, worker->class_text) != 0 || job->threads > worker->threads) return job_return(worker, job->lease, "this is another device", NULL, 0);
   struct wire_variant *unknown = calloc(job->variants_count + 1, sizeof *unknown);
   FAIL_IF(!unknown, FARM_NO_MEMORY, "out of memory for a job");
   uint32_t count = unknown_find(job, unknown);
-  enum farm_status status;
-  if (job->kind == WIRE_JOB_EXECUTE) {
-    status = worker_link_finished(worker->link, job->lease, FARM_UNSUPPORTED, "this worker runs no execute jobs", NULL, 0);
-    if (status == FARM_OK) status = worker_link_ready(worker->link, 1);
-  } else if (count) {
-    status = worker_link_return(worker->link, job->lease, "this build has other tactics", unknown, count);
-    if (status == FARM_OK) status = worker_link_ready(worker->link, 1);
-  } else {
-    worker->lease = job->lease;
-    status = worker_link_started(worker->link, job->lease);
-    if (status == FARM_OK) status = job_runner_start(worker->runner, job);
-  }
+  enum farm_status status = count ? job_return(worker, job->lease, "this build has other tactics", unknown, count) : job_begin(worker, job);
   free(unknown);
   return status;
 }
 
-static enum farm_status job_end(struct worker *worker, enum farm_status status, const char *message, const struct record *final) {
-  TRY(worker_link_finished(worker->link, worker->lease, status, message, final, final ? 1 : 0));
-  worker->lease = (struct wire_lease){0};
-  return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1);
-}
-
-static enum farm_status job_stop(struct worker *worker, enum farm_status status, const char *why) {
+static enum farm_status job_stop(struct worker *worker) {
   if (!job_runner_busy(worker->runner)) return FARM_OK;
   job_runner_stop(worker->runner);
-  return job_end(worker, status, why, NULL);
+  return job_end(worker, &(struct runner_event){.status = FARM_CANCELLED, .message = "stopped by the coordinator"});
+}
+
+static enum farm_status job_hand_back(struct worker *worker) {
+  if (!job_runner_busy(worker->runner)) return FARM_OK;
+  job_runner_stop(worker->runner);
+  blobs_close(worker);
+  return job_return(worker, worker->lease, "the worker was told to end", NULL, 0);
 }
 
 static enum farm_status event_handle(struct worker *worker, const struct worker_event *event) {
   switch (event->kind) {
   case WORKER_EVENT_JOB: return job_take(worker, event->job);
-  case WORKER_EVENT_STOP: return same_lease(&event->lease, &worker->lease) ? job_stop(worker, FARM_CANCELLED, "stopped by the coordinator") : FARM_OK;
+  case WORKER_EVENT_STOP: return same_lease(&event->lease, &worker->lease) ? job_stop(worker) : FARM_OK;
   case WORKER_EVENT_DRAIN: worker->draining = true; return FARM_OK;
   case WORKER_EVENT_NONE:
   case WORKER_EVENT_FD: return FARM_OK;
@@ -86,9 +149,12 @@ static enum farm_status runner_pump(struct worker *worker) {
   struct runner_event event;
   do {
     enum farm_status status = job_runner_step(worker->runner, clock_now_ns(), &event);
-    if (status != FARM_OK) return job_stop(worker, status, status_message());
+    if (status != FARM_OK) {
+      job_runner_stop(worker->runner);
+      return job_fail(worker, status);
+    }
     if (event.kind == RUNNER_ENTRY) TRY(worker_link_partial(worker->link, worker->lease, event.record, 1));
-    if (event.kind == RUNNER_DONE) TRY(job_end(worker, event.status, event.message, event.record));
+    if (event.kind == RUNNER_DONE) TRY(job_end(worker, &event));
   } while (event.kind != RUNNER_NONE);
   return FARM_OK;
 }
@@ -103,7 +169,7 @@ static enum farm_status serve(struct worker *worker) {
   TRY(worker_link_ready(worker->link, 1));
   while (!(worker->draining && !job_runner_busy(worker->runner))) {
     struct worker_event event;
-    if (told_to_end) return job_stop(worker, FARM_AGAIN, "the worker was told to end");
+    if (told_to_end) return job_hand_back(worker);
     TRY(worker_link_poll(worker->link, job_runner_fd(worker->runner), poll_timeout_ms(worker), &event));
     TRY(event_handle(worker, &event));
     TRY(runner_pump(worker));
@@ -112,7 +178,7 @@ static enum farm_status serve(struct worker *worker) {
 }
 
 enum farm_status worker_run(const struct worker_options *options) {
-  struct worker worker = {0};
+  struct worker worker = {.blob_fds = {-1, -1}};
   struct device_class device_class;
   cpu_set_t cores;
   char class_text[DEVICE_CLASS_TEXT_MAX], cores_text[256], device[300], host[128] = "host";
@@ -122,6 +188,8 @@ enum farm_status worker_run(const struct worker_options *options) {
   cores_print(&cores, cores_text, sizeof cores_text);
   gethostname(host, sizeof host - 1);
   snprintf(device, sizeof device, "cores %s", cores_text);
+  worker.class_text = class_text;
+  worker.threads = (uint32_t)CPU_COUNT(&cores);
   struct worker_link_options link = {.endpoint = options->endpoint, .build = options->build, .catalogue = catalogue_digest(), .host = host,
                                      .device_class = class_text, .device = device, .cores = cores_text, .threads = (uint32_t)CPU_COUNT(&cores),
                                      .keys = options->keys};
