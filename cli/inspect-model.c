@@ -254,6 +254,10 @@ enum farm_status inspect_model(const struct inspect_command *command) {
     return status;
   }
   status = model_describe(command, root);
+  if (status == FARM_USAGE) { // the call is at fault, not the model
+    json_decref(root);
+    return status;
+  }
   char why[1024];
   snprintf(why, sizeof why, "%s", status == FARM_OK ? "" : status_message());
   json_object_set_new(root, "supported", json_boolean(status == FARM_OK));

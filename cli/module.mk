@@ -2,3 +2,4 @@ MODULES += cli
 cli_DIR := cli
 cli_DEPS := synth engine-build engine-link engine-run engine-format coordinator worker wire optimizer tactic-cache kernels operators problem base
 cli_LIBS := -ljansson
+$(BUILD)/test/cli: | $(BUILD)/tunefarm # its tests run the command
