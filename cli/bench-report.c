@@ -60,7 +60,8 @@ static json_t *row_describe(const struct bench *bench, const struct bench_row *r
   json_object_set_new(out, "layout", json_string(layouts[row->variant.tactic->layout]));
   json_object_set_new(out, "default", json_boolean(row - bench->rows == bench->default_row));
   json_object_set_new(out, "estimated_us", report_real(row->estimated_ns * 1e-3));
-  json_object_set_new(out, "workspace_bytes", json_integer((json_int_t)variant_workspace(&bench->problem, &row->variant, bench->threads)));
+  json_object_set_new(out, "workspace_bytes",
+                      json_integer((json_int_t)variant_workspace(&bench->problem, &row->variant, bench->threads)));
   if (!row->known) return out;
   json_object_set_new(out, "status", json_string(status_name(row->entry.status)));
   json_object_set_new(out, "message", report_text(row->entry.message));
@@ -98,9 +99,11 @@ json_t *bench_describe(const struct bench *bench) {
   if (bench->timed) {
     json_object_set_new(root, "policy", json_string(bench->policy));
     json_object_set_new(root, "clocks", report_text(bench->clocks));
-    json_object_set_new(root, "peak", json_pack("{s:f,s:f,s:o,s:f}", "gflops", peak_best(bench), "spread", peak_spread(bench), "probes", probes, "read_gbs",
-                                                bench->read_gbs));
-  } else json_decref(probes);
+    json_object_set_new(root, "peak",
+                        json_pack("{s:f,s:f,s:o,s:f}", "gflops", peak_best(bench), "spread", peak_spread(bench), "probes", probes,
+                                  "read_gbs", bench->read_gbs));
+  } else
+    json_decref(probes);
   json_object_set_new(root, "winner", winner >= 0 ? report_text(bench->rows[winner].text) : json_null());
   json_object_set_new(root, "variants", rows_describe(bench));
   return root;
@@ -118,12 +121,14 @@ static void row_show(const json_t *row) {
   char place[24] = "";
   if (json_is_integer(rank)) snprintf(place, sizeof place, "%lld. ", (long long)json_integer_value(rank) + 1);
   if (json_object_get(row, "median_us"))
-    report_line("%10.2f us  +-%-7.2f %8.1f GFLOP/s  %5.1f %%  %7.1f GB/s  %4s%s%s", report_number(row, "median_us"), report_number(row, "ci95_us") / 2,
-                report_number(row, "gflops"), report_number(row, "peak_share") * 100, report_number(row, "gbs"), place, report_get(row, "variant"), mark);
+    report_line("%10.2f us  +-%-7.2f %8.1f GFLOP/s  %5.1f %%  %7.1f GB/s  %4s%s%s", report_number(row, "median_us"),
+                report_number(row, "ci95_us") / 2, report_number(row, "gflops"), report_number(row, "peak_share") * 100,
+                report_number(row, "gbs"), place, report_get(row, "variant"), mark);
   else if (*status)
-    report_line("right, error %.3f of the tolerance over %.0f elements  %s%s", report_number(row, "error"), report_number(row, "compared"),
-                report_get(row, "variant"), mark);
-  else report_line("%10.2f us~ %s%s", report_number(row, "estimated_us"), report_get(row, "variant"), mark);
+    report_line("right, error %.3f of the tolerance over %.0f elements  %s%s", report_number(row, "error"),
+                report_number(row, "compared"), report_get(row, "variant"), mark);
+  else
+    report_line("%10.2f us~ %s%s", report_number(row, "estimated_us"), report_get(row, "variant"), mark);
 }
 
 void bench_show(const json_t *root) {
@@ -131,10 +136,11 @@ void bench_show(const json_t *root) {
   size_t i;
   json_t *row;
   report_line("%s", report_get(root, "problem"));
-  report_line("%s, %.0f threads on cores %s; %.3g multiply-adds, %.3g bytes", report_get(root, "device_class"), report_number(root, "threads"),
-              report_get(root, "cores"), report_number(root, "macs"), report_number(root, "bytes"));
+  report_line("%s, %.0f threads on cores %s; %.3g multiply-adds, %.3g bytes", report_get(root, "device_class"),
+              report_number(root, "threads"), report_get(root, "cores"), report_number(root, "macs"),
+              report_number(root, "bytes"));
   if (peak)
-    report_line("peak %.1f GFLOP/s (probes within %.1f %%), memory reads %.1f GB/s; %s", report_number(peak, "gflops"), report_number(peak, "spread") * 100,
-                report_number(peak, "read_gbs"), report_get(root, "clocks"));
+    report_line("peak %.1f GFLOP/s (probes within %.1f %%), memory reads %.1f GB/s; %s", report_number(peak, "gflops"),
+                report_number(peak, "spread") * 100, report_number(peak, "read_gbs"), report_get(root, "clocks"));
   json_array_foreach(json_object_get(root, "variants"), i, row) row_show(row);
 }

@@ -13,7 +13,8 @@ TEST(bench_lists_and_verifies_every_variant, "") {
   CHECK(number_at(listed, "macs") == 24.0 * 64 * 48);
   size_t i, defaults = 0, references = 0;
   json_t *row;
-  json_array_foreach(json_object_get(listed, "variants"), i, row) CHECK(json_object_get(row, "status") == NULL && number_at(row, "estimated_us") > 0);
+  json_array_foreach(json_object_get(listed, "variants"), i, row)
+      CHECK(json_object_get(row, "status") == NULL && number_at(row, "estimated_us") > 0);
   json_array_foreach(json_object_get(verified, "variants"), i, row) {
     CHECK_TEXT(text_at(row, "status"), "OK");
     CHECK(number_at(row, "error") >= 0 && number_at(row, "error") <= 1);

@@ -1,5 +1,5 @@
-/* `bench --time` and `--tune`: the worker's own job runner and measuring child, without a farm. The CPU's peaks are measured before,
- * between and after, on the same cores, while the child is idle. */
+/* `bench --time` and `--tune`: the worker's own job runner and measuring child, without a farm. The CPU's peaks are measured
+ * before, between and after, on the same cores, while the child is idle. */
 #include "bench.h"
 
 #include "local-farm.h"
@@ -83,8 +83,15 @@ static enum farm_status runner_drive(struct bench *bench, struct job_runner *run
 static enum farm_status job_do(struct bench *bench, enum wire_job_kind kind, int first, int end, struct job_runner *runner) {
   struct wire_variant *variants = arena_alloc_array(&bench->arena, (size_t)bench->row_count, sizeof *variants);
   FAIL_IF(!variants, FARM_NO_MEMORY, "out of memory for a job");
-  struct wire_job job = {.kind = (uint8_t)kind, .problem = bench->text, .device_class = bench->class_text, .threads = (uint32_t)bench->threads,
-                         .policy = bench->policy, .default_index = NO_DEFAULT, .estimated_ns = bench->rows[0].estimated_ns, .spec = "", .variants = variants};
+  struct wire_job job = {.kind = (uint8_t)kind,
+                         .problem = bench->text,
+                         .device_class = bench->class_text,
+                         .threads = (uint32_t)bench->threads,
+                         .policy = bench->policy,
+                         .default_index = NO_DEFAULT,
+                         .estimated_ns = bench->rows[0].estimated_ns,
+                         .spec = "",
+                         .variants = variants};
   for (int i = first; i < end; i++) {
     const struct bench_row *row = &bench->rows[i];
     if (kind == WIRE_JOB_FINAL && !row->entry.finalist) continue;

@@ -1,5 +1,5 @@
-/* `bench --verify`: expected results are computed once; then each variant is checked in a forked child, so that one that crashes or
- * hangs costs itself only. */
+/* `bench --verify`: expected results are computed once; then each variant is checked in a forked child, so that one that crashes
+ * or hangs costs itself only. */
 #include "bench.h"
 
 #include <errno.h>
@@ -17,7 +17,8 @@ struct answer {
   char message[512];
 };
 
-static enum farm_status check(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant, struct kernel_verdict *out) {
+static enum farm_status check(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant,
+                              struct kernel_verdict *out) {
   struct kernel_trial *trial = NULL;
   struct thread_pool *pool = NULL;
   enum farm_status status;
@@ -30,7 +31,8 @@ free_pool:
   return status;
 }
 
-static _Noreturn void child_run(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant, int fd) {
+static _Noreturn void child_run(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant,
+                                int fd) {
   struct answer answer = {0};
   alarm(MOST_SECONDS);
   answer.status = check(bench, kernel_case, variant, &answer.verdict);
@@ -42,12 +44,16 @@ static struct answer answer_of_death(int wait_status) {
   struct answer answer = {.status = FARM_TACTIC_CRASHED};
   int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
   if (number == SIGALRM) answer.status = FARM_TACTIC_HUNG;
-  if (number) snprintf(answer.message, sizeof answer.message, number == SIGALRM ? "not done in %d s" : "killed by signal %d", number == SIGALRM ? MOST_SECONDS : number);
-  else snprintf(answer.message, sizeof answer.message, "ended without an answer");
+  if (number)
+    snprintf(answer.message, sizeof answer.message, number == SIGALRM ? "not done in %d s" : "killed by signal %d",
+             number == SIGALRM ? MOST_SECONDS : number);
+  else
+    snprintf(answer.message, sizeof answer.message, "ended without an answer");
   return answer;
 }
 
-static enum farm_status check_apart(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant, struct answer *out) {
+static enum farm_status check_apart(const struct bench *bench, struct kernel_case *kernel_case, const struct variant *variant,
+                                    struct answer *out) {
   int ends[2], wait_status = 0;
   FAIL_IF(pipe(ends) != 0, FARM_FAILURE, "no pipe for a check: %s", strerror(errno));
   fflush(NULL);
@@ -57,7 +63,8 @@ static enum farm_status check_apart(const struct bench *bench, struct kernel_cas
   ssize_t got = pid > 0 ? read(ends[0], out, sizeof *out) : -1;
   close(ends[0]);
   FAIL_IF(pid < 0, FARM_FAILURE, "cannot start a check: %s", strerror(errno));
-  while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
+  }
   if (got != (ssize_t)sizeof *out) *out = answer_of_death(wait_status);
   return FARM_OK;
 }
@@ -65,8 +72,11 @@ static enum farm_status check_apart(const struct bench *bench, struct kernel_cas
 static enum farm_status row_check(struct bench *bench, struct kernel_case *kernel_case, struct bench_row *row) {
   struct answer answer;
   TRY(check_apart(bench, kernel_case, &row->variant, &answer));
-  row->entry = (struct record_entry){.variant = row->text, .status = answer.status, .message = arena_string(&bench->arena, answer.message, strlen(answer.message)),
-                                     .error = answer.verdict.worst_share, .rank = RECORD_RANK_NONE};
+  row->entry = (struct record_entry){.variant = row->text,
+                                     .status = answer.status,
+                                     .message = arena_string(&bench->arena, answer.message, strlen(answer.message)),
+                                     .error = answer.verdict.worst_share,
+                                     .rank = RECORD_RANK_NONE};
   FAIL_IF(!row->entry.message, FARM_NO_MEMORY, "out of memory for a message");
   row->verdict = answer.verdict;
   row->known = true;

@@ -74,7 +74,8 @@ static enum farm_status prepare(struct bench_command *c, const char *problem) {
   enum tactic_layout layout = LAYOUT_ANY;
   TRY(layout_parse(c->layout, &layout));
   TRY(problem_parse(problem, &bench->arena, &bench->problem));
-  FAIL_IF(bench->problem.kind == PROBLEM_OP, FARM_UNSUPPORTED, "an `op` problem has no operands of its own: only a model can run it");
+  FAIL_IF(bench->problem.kind == PROBLEM_OP, FARM_UNSUPPORTED,
+          "an `op` problem has no operands of its own: only a model can run it");
   bench->text = problem_print(&bench->problem, &bench->arena);
   FAIL_IF(!bench->text, FARM_NO_MEMORY, "out of memory for a problem");
   TRY(cpu_device_class(&bench->device_class));
@@ -118,12 +119,13 @@ static enum farm_status run(int argc, char **argv) {
       {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "all of it as one JSON object", false},
       {0},
   };
-  const struct options options = {"bench", "'PROBLEM' [--verify|--time|--tune] [options]",
-                                  "Lists the variants of one problem with their estimates; verifies, times or tunes them.",
-                                  "  tunefarm bench 'gemm m128 n3072 k768 f32 acc:f32 w:const +bias +gelu' --tune --threads 1\n"
-                                  "  tunefarm bench 'conv2d n1 c64 h56 w56 k64 r3 s3 pad1 f32 acc:f32 w:const' --verify --layout nhwc\n"
-                                  "  tunefarm bench 'softmax outer96 len128 f32' --time --json | jq .winner\n",
-                                  rows};
+  const struct options options = {
+      "bench", "'PROBLEM' [--verify|--time|--tune] [options]",
+      "Lists the variants of one problem with their estimates; verifies, times or tunes them.",
+      "  tunefarm bench 'gemm m128 n3072 k768 f32 acc:f32 w:const +bias +gelu' --tune --threads 1\n"
+      "  tunefarm bench 'conv2d n1 c64 h56 w56 k64 r3 s3 pad1 f32 acc:f32 w:const' --verify --layout nhwc\n"
+      "  tunefarm bench 'softmax outer96 len128 f32' --time --json | jq .winner\n",
+      rows};
   struct option_list positional = {0};
   bool help;
   enum farm_status status = options_parse(&options, argc, argv, &positional, &help);

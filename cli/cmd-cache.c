@@ -33,9 +33,12 @@ struct reply {
 static void line_keep(void *context, const char *line) { json_array_append_new(context, report_text(line)); }
 
 /* When the words have been found right: a wrong call starts no coordinator. */
-static enum farm_status connect_once(struct cache_command *c) { return c->client ? FARM_OK : local_farm_open(c->farm, c->cache, &c->client); }
+static enum farm_status connect_once(struct cache_command *c) {
+  return c->client ? FARM_OK : local_farm_open(c->farm, c->cache, &c->client);
+}
 
-static enum farm_status ask(struct cache_command *c, const char *const *arguments, uint32_t count, const struct digest *blob, struct reply *reply) {
+static enum farm_status ask(struct cache_command *c, const char *const *arguments, uint32_t count, const struct digest *blob,
+                            struct reply *reply) {
   *reply = (struct reply){.lines = json_array()};
   TRY(connect_once(c));
   return client_cache(c->client, c->verb, arguments, count, blob, VERB_MS, line_keep, reply->lines, &reply->arena, &reply->wire);
@@ -65,12 +68,13 @@ static void reply_show(const json_t *root) {
   const char *key;
   json_t *value;
   json_array_foreach(json_object_get(root, "lines"), i, value) report_line("%s", json_string_value(value));
-  json_object_foreach((json_t *)(uintptr_t)root, key, value)
-    if (json_is_integer(value)) report_line("%-14s%lld", key, (long long)json_integer_value(value));
+  json_object_foreach((json_t *)(uintptr_t)root, key, value) if (json_is_integer(value))
+      report_line("%-14s%lld", key, (long long)json_integer_value(value));
 }
 
 /* Most verbs: send the words, show what comes. */
-static enum farm_status ask_and_show(struct cache_command *c, const char *const *arguments, uint32_t count, const struct digest *blob) {
+static enum farm_status ask_and_show(struct cache_command *c, const char *const *arguments, uint32_t count,
+                                     const struct digest *blob) {
   struct reply reply;
   enum farm_status status = ask(c, arguments, count, blob, &reply);
   if (status == FARM_OK) status = report_give(&c->json, reply_describe(c, &reply), reply_show);
@@ -131,7 +135,8 @@ static enum farm_status cache_import_verb(struct cache_command *c) {
   bool newest = strcmp(c->policy, "newest") == 0, samples = strcmp(c->policy, "most-samples") == 0;
   FAIL_IF(!newest && !samples, FARM_USAGE, "--policy: `%s` is neither newest nor most-samples", c->policy);
   TRY(file_map_open(c->words.items[0], &map));
-  enum farm_status status = map.length > BUNDLE_MOST_BYTES ? status_set(FARM_INVALID, "larger than a bundle may be") : connect_once(c);
+  enum farm_status status =
+      map.length > BUNDLE_MOST_BYTES ? status_set(FARM_INVALID, "larger than a bundle may be") : connect_once(c);
   if (status == FARM_OK) status = client_blob_put(c->client, map.data, map.length, VERB_MS, &blob);
   file_map_close(&map);
   if (c->dry_run) arguments[count++] = "dry-run";
@@ -204,7 +209,8 @@ enum farm_status cache_folder_report(const char *folder, const struct option_opt
   char path[PATH_MAX];
   struct cache_command c = {.cache = folder, .json = *json};
   int length = snprintf(path, sizeof path, "%s/cache/data.mdb", folder);
-  FAIL_IF(length < 0 || (size_t)length >= sizeof path || access(path, F_OK) != 0, FARM_INVALID, "%s: no cache folder (it has no cache/data.mdb)", folder);
+  FAIL_IF(length < 0 || (size_t)length >= sizeof path || access(path, F_OK) != 0, FARM_INVALID,
+          "%s: no cache folder (it has no cache/data.mdb)", folder);
   return verb_carry_out(&c, &verbs[0]);
 }
 
@@ -236,7 +242,9 @@ static enum farm_status run_verb(int argc, char **argv, struct cache_command *c,
       {OF_ALL, {"farm", OPTION_TEXT, &c->farm, 0, 0, "ENDPOINT", "a farm's coordinator (that of the cache folder)", true}},
       {OF_ALL, {"cache", OPTION_TEXT, &c->cache, 0, 0, "DIR", "the cache folder ($XDG_CACHE_HOME/tunefarm)", true}},
       {OF_EXPORT, {"output", OPTION_TEXT, &c->output, 0, 0, "BUNDLE", "where the bundle goes (also -o)", false}},
-      {OF_IMPORT, {"policy", OPTION_TEXT, &c->policy, 0, 0, "P", "which of two records counts: newest (so unless said) or most-samples", false}},
+      {OF_IMPORT,
+       {"policy", OPTION_TEXT, &c->policy, 0, 0, "P", "which of two records counts: newest (so unless said) or most-samples",
+        false}},
       {OF_VERIFY, {"remove", OPTION_FLAG, &c->remove, 0, 0, NULL, "drop the corrupt ones", false}},
       {OF_PRUNE, {"older-than", OPTION_NUMBER, &c->older_than_days, 0, 1e6, "DAYS", "measured longer ago than that", false}},
       {OF_PRUNE, {"key", OPTION_TEXT, &c->key, 0, 0, "TEXT", "whose key contains TEXT", false}},
@@ -250,15 +258,17 @@ static enum farm_status run_verb(int argc, char **argv, struct cache_command *c,
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (all[i].of == OF_ALL || (verb && (all[i].of & verb->options))) rows[count++] = all[i].row;
   usage_print(verb, usage, sizeof usage);
-  const struct options options = {"cache", usage, "Shows, checks and moves what the tactic cache holds.",
-                                  "  tunefarm cache ls 'gemm m128'\n"
-                                  "  tunefarm cache export -o team.bundle && scp team.bundle other: && ssh other tunefarm cache import team.bundle\n"
-                                  "  tunefarm cache explain 'final|1|gemm m1 n10 k256 f32 acc:f32 w:const +bias|cpu …|t2|cold/1 effort2'\n",
-                                  rows};
+  const struct options options = {
+      "cache", usage, "Shows, checks and moves what the tactic cache holds.",
+      "  tunefarm cache ls 'gemm m128'\n"
+      "  tunefarm cache export -o team.bundle && scp team.bundle other: && ssh other tunefarm cache import team.bundle\n"
+      "  tunefarm cache explain 'final|1|gemm m1 n10 k256 f32 acc:f32 w:const +bias|cpu …|t2|cold/1 effort2'\n",
+      rows};
   bool help;
   TRY(options_parse(&options, argc, argv, &c->words, &help));
   if (help) return FARM_OK;
-  FAIL_IF(!verb, FARM_USAGE, "%s%s; `tunefarm cache --help` lists the verbs", c->words.count ? "no verb " : "no verb was given", c->words.count ? c->words.items[0] : "");
+  FAIL_IF(!verb, FARM_USAGE, "%s%s; `tunefarm cache --help` lists the verbs", c->words.count ? "no verb " : "no verb was given",
+          c->words.count ? c->words.items[0] : "");
   return verb_carry_out(c, verb);
 }
 

@@ -66,7 +66,8 @@ static enum farm_status drain(const struct end_command *c, const struct option_l
   return status;
 }
 
-static enum farm_status run(int argc, char **argv, const struct options *texts, enum farm_status (*carry_out)(const struct end_command *, const struct option_list *)) {
+static enum farm_status run(int argc, char **argv, const struct options *texts,
+                            enum farm_status (*carry_out)(const struct end_command *, const struct option_list *)) {
   struct end_command c = {0};
   const struct option rows[] = {
       {"farm", OPTION_TEXT, &c.farm, 0, 0, "ENDPOINT", "a farm's coordinator (that of the cache folder)", true},
@@ -84,12 +85,18 @@ static enum farm_status run(int argc, char **argv, const struct options *texts, 
 }
 
 static enum farm_status run_cancel(int argc, char **argv) {
-  return run(argc, argv, &(struct options){"cancel", "BUILD... [options]", "Ends builds, named by the beginning of their id or by their label.",
-                                           "  tunefarm cancel 3fa91c\n  tunefarm cancel resnet50.onnx --farm tcp://127.0.0.1:7410\n", NULL}, cancel);
+  return run(argc, argv,
+             &(struct options){"cancel", "BUILD... [options]",
+                               "Ends builds, named by the beginning of their id or by their label.",
+                               "  tunefarm cancel 3fa91c\n  tunefarm cancel resnet50.onnx --farm tcp://127.0.0.1:7410\n", NULL},
+             cancel);
 }
 static enum farm_status run_drain(int argc, char **argv) {
-  return run(argc, argv, &(struct options){"drain", "[options]", "Lets the workers of a farm finish what they have, then leave; nothing new is handed out.",
-                                           "  tunefarm drain --farm tcp://127.0.0.1:7410\n", NULL}, drain);
+  return run(argc, argv,
+             &(struct options){"drain", "[options]",
+                               "Lets the workers of a farm finish what they have, then leave; nothing new is handed out.",
+                               "  tunefarm drain --farm tcp://127.0.0.1:7410\n", NULL},
+             drain);
 }
 
 const struct command command_cancel = {"cancel", "end a build", run_cancel};

@@ -1,5 +1,5 @@
-/* `tunefarm coordinator`: queues, leases and counts; keeps the cache. Builds start one by themselves (--embedded); a farm's is started by
- * its administrator. */
+/* `tunefarm coordinator`: queues, leases and counts; keeps the cache. Builds start one by themselves (--embedded); a farm's is
+ * started by its administrator. */
 #include "command.h"
 
 #include "local-farm.h"
@@ -24,8 +24,11 @@ struct coordinator_command {
 static enum farm_status workers_count(const char *text, int *out) {
   char *end;
   long count = strtol(text, &end, 10);
-  if (strcmp(text, "none") == 0) count = 0;
-  else FAIL_IF(end == text || *end || count < 0 || count > MOST_WORKERS, FARM_USAGE, "--workers: `%s` is neither a number up to %d nor `none`", text, MOST_WORKERS);
+  if (strcmp(text, "none") == 0)
+    count = 0;
+  else
+    FAIL_IF(end == text || *end || count < 0 || count > MOST_WORKERS, FARM_USAGE,
+            "--workers: `%s` is neither a number up to %d nor `none`", text, MOST_WORKERS);
   *out = (int)count;
   return FARM_OK;
 }
@@ -51,8 +54,12 @@ static enum farm_status serve(const struct coordinator_command *c, struct arena 
   char folder[PATH_MAX], program[PATH_MAX], list[CORES_TEXT];
   const char *cores[MOST_WORKERS];
   cpu_set_t all;
-  struct coordinator_options options = {.cache_folder = folder, .build = farm_version(), .tcp = c->listen.items, .tcp_count = (int)c->listen.count,
-                                        .idle_s = c->embedded && c->idle_s == 0 ? EMBEDDED_IDLE_S : c->idle_s, .worker_cores = cores};
+  struct coordinator_options options = {.cache_folder = folder,
+                                        .build = farm_version(),
+                                        .tcp = c->listen.items,
+                                        .tcp_count = (int)c->listen.count,
+                                        .idle_s = c->embedded && c->idle_s == 0 ? EMBEDDED_IDLE_S : c->idle_s,
+                                        .worker_cores = cores};
   TRY(local_farm_folder(c->cache, folder));
   TRY(local_farm_program(program));
   TRY(workers_count(c->workers, &options.worker_count));
@@ -69,14 +76,17 @@ static enum farm_status run(int argc, char **argv) {
   struct arena arena = {0};
   const struct option rows[] = {
       {"cache", OPTION_TEXT, &c.cache, 0, 0, "DIR", "the tactic cache it keeps ($XDG_CACHE_HOME/tunefarm)", true},
-      {"listen", OPTION_LIST, &c.listen, 0, 0, "tcp://HOST:PORT", "serve there, too; loopback addresses only; may be repeated", false},
+      {"listen", OPTION_LIST, &c.listen, 0, 0, "tcp://HOST:PORT", "serve there, too; loopback addresses only; may be repeated",
+       false},
       {"workers", OPTION_TEXT, &c.workers, 0, 0, "N|none", "local workers, which share the cores (1)", false},
       {"cores", OPTION_TEXT, &c.cores, 0, 0, "LIST", "cores for local workers, such as 0-3,6 (all this process may use)", false},
       {"idle-exit", OPTION_NUMBER, &c.idle_s, 0, 1e9, "S", "leave after so long without client and build (0: never)", true},
-      {"embedded", OPTION_FLAG, &c.embedded, 0, 0, NULL, "as builds start it: leave after 30 s unless --idle-exit says otherwise", false},
+      {"embedded", OPTION_FLAG, &c.embedded, 0, 0, NULL, "as builds start it: leave after 30 s unless --idle-exit says otherwise",
+       false},
       {0},
   };
-  const struct options options = {"coordinator", "[options]", "Keeps a tactic cache, splits builds into jobs, hands them to workers. One per cache folder.",
+  const struct options options = {"coordinator", "[options]",
+                                  "Keeps a tactic cache, splits builds into jobs, hands them to workers. One per cache folder.",
                                   "  tunefarm coordinator --listen tcp://127.0.0.1:7410 --workers none\n"
                                   "  tunefarm coordinator --cache /var/cache/tunefarm --workers 2 --cores 0-7\n",
                                   rows};

@@ -16,7 +16,8 @@ void doctor_problem(struct doctor *doctor, enum doctor_severity severity, const 
   va_start(arguments, format);
   vsnprintf(what, sizeof what, format, arguments);
   va_end(arguments);
-  json_array_append_new(doctor->problems, json_pack("{s:s,s:o,s:s}", "severity", severities[severity], "what", report_text(what), "advice", advice));
+  json_array_append_new(doctor->problems, json_pack("{s:s,s:o,s:s}", "severity", severities[severity], "what", report_text(what),
+                                                    "advice", advice));
   doctor->errors += severity == DOCTOR_ERROR;
 }
 
@@ -32,12 +33,14 @@ const char *doctor_file_line(const char *path, char *out, size_t bytes) {
 /* ---- for people ---- */
 
 static void cpu_show(const json_t *root) {
-  const json_t *cpu = json_object_get(root, "cpu"), *isas = json_object_get(cpu, "instruction_sets"), *memory = json_object_get(root, "memory");
+  const json_t *cpu = json_object_get(root, "cpu"), *isas = json_object_get(cpu, "instruction_sets"),
+               *memory = json_object_get(root, "memory");
   char total[REPORT_BYTES_TEXT], available[REPORT_BYTES_TEXT];
   report_line("cpu      %s", report_get(cpu, "name"));
   report_line("class    %s", report_get(cpu, "device_class"));
-  report_line("cores    %s allowed of %.0f, %.0f usable at once; instruction sets up to %s", report_get(cpu, "cores_allowed"), report_number(cpu, "cores_online"),
-              report_number(cpu, "cores_usable"), json_string_value(json_array_get(isas, json_array_size(isas) - 1)));
+  report_line("cores    %s allowed of %.0f, %.0f usable at once; instruction sets up to %s", report_get(cpu, "cores_allowed"),
+              report_number(cpu, "cores_online"), report_number(cpu, "cores_usable"),
+              json_string_value(json_array_get(isas, json_array_size(isas) - 1)));
   report_line("memory   %s, %s available; transparent huge pages %s", report_bytes(report_number(memory, "total_bytes"), total),
               report_bytes(report_number(memory, "available_bytes"), available), report_get(memory, "huge_pages"));
 }
@@ -45,19 +48,24 @@ static void cpu_show(const json_t *root) {
 static void peaks_show(const json_t *root) {
   const json_t *peaks = json_object_get(root, "peaks"), *noise = json_object_get(root, "noise");
   if (!peaks) return;
-  report_line("peaks    %.1f GFLOP/s and %.1f GB/s read by one core, %.1f and %.1f by %.0f", report_number(peaks, "fma_gflops_1"), report_number(peaks, "read_gbs_1"),
-              report_number(peaks, "fma_gflops_n"), report_number(peaks, "read_gbs_n"), report_number(peaks, "threads"));
-  report_line("noise    equal work varies by %.1f %%, others took %.1f %% of the machine", report_number(noise, "spread") * 100, report_number(noise, "foreign_load") * 100);
+  report_line("peaks    %.1f GFLOP/s and %.1f GB/s read by one core, %.1f and %.1f by %.0f", report_number(peaks, "fma_gflops_1"),
+              report_number(peaks, "read_gbs_1"), report_number(peaks, "fma_gflops_n"), report_number(peaks, "read_gbs_n"),
+              report_number(peaks, "threads"));
+  report_line("noise    equal work varies by %.1f %%, others took %.1f %% of the machine", report_number(noise, "spread") * 100,
+              report_number(noise, "foreign_load") * 100);
 }
 
 static void system_show(const json_t *root) {
-  const json_t *storage = json_object_get(root, "storage"), *runtime = json_object_get(root, "runtime"), *libraries = json_object_get(root, "libraries");
+  const json_t *storage = json_object_get(root, "storage"), *runtime = json_object_get(root, "runtime"),
+               *libraries = json_object_get(root, "libraries");
   char size[REPORT_BYTES_TEXT];
-  report_line("cache    %s (%s), %s file system, %s free", report_get(storage, "cache"), json_is_true(json_object_get(storage, "exists")) ? "exists" : "not made yet",
-              report_get(storage, "filesystem"), report_bytes(report_number(storage, "free_bytes"), size));
+  report_line("cache    %s (%s), %s file system, %s free", report_get(storage, "cache"),
+              json_is_true(json_object_get(storage, "exists")) ? "exists" : "not made yet", report_get(storage, "filesystem"),
+              report_bytes(report_number(storage, "free_bytes"), size));
   report_line("sockets  %s; core locks %s", report_get(runtime, "sockets"), report_get(runtime, "core_locks"));
-  report_line("libs     libzmq %s, lmdb %s, libsodium %s, zstd %s, jansson %s", report_get(libraries, "libzmq"), report_get(libraries, "lmdb"),
-              report_get(libraries, "libsodium"), report_get(libraries, "zstd"), report_get(libraries, "jansson"));
+  report_line("libs     libzmq %s, lmdb %s, libsodium %s, zstd %s, jansson %s", report_get(libraries, "libzmq"),
+              report_get(libraries, "lmdb"), report_get(libraries, "libsodium"), report_get(libraries, "zstd"),
+              report_get(libraries, "jansson"));
   report_line("gpu      NVIDIA driver %s", report_get(json_object_get(root, "gpu"), "driver"));
 }
 
@@ -90,7 +98,8 @@ static enum farm_status examine(struct doctor *doctor, const char *cache, bool q
 
 static enum farm_status examine_and_tell(const char *cache, bool quick, const struct option_optional *json) {
   struct doctor doctor = {json_object(), json_array(), 0};
-  enum farm_status status = doctor.root && doctor.problems ? examine(&doctor, cache, quick) : status_set(FARM_NO_MEMORY, "out of memory for a report");
+  enum farm_status status =
+      doctor.root && doctor.problems ? examine(&doctor, cache, quick) : status_set(FARM_NO_MEMORY, "out of memory for a report");
   json_decref(doctor.problems);
   if (status != FARM_OK) {
     json_decref(doctor.root);
@@ -111,7 +120,8 @@ static enum farm_status run(int argc, char **argv) {
       {"json", OPTION_OPTIONAL, &json, 0, 0, "FILE", "all of it as one JSON object", false},
       {0},
   };
-  const struct options options = {"doctor", "[options]", "Says what is found on this machine, measures its peaks and its noise, and what is wrong.",
+  const struct options options = {"doctor", "[options]",
+                                  "Says what is found on this machine, measures its peaks and its noise, and what is wrong.",
                                   "  tunefarm doctor\n  tunefarm doctor --json | jq .peaks\n", rows};
   struct option_list positional = {0};
   bool help;

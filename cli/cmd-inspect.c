@@ -47,7 +47,8 @@ static enum farm_status run(int argc, char **argv) {
       {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "all of it as one JSON object", false},
       {0},
   };
-  const struct options options = {"inspect", "MODEL|ENGINE|CACHE [options]", "Says what a model, an engine or a cache folder holds.",
+  const struct options options = {"inspect", "MODEL|ENGINE|CACHE [options]",
+                                  "Says what a model, an engine or a cache folder holds.",
                                   "  tunefarm inspect resnet50.onnx --passes\n"
                                   "  tunefarm inspect bert.onnx --ir --without fuse-maps\n"
                                   "  tunefarm inspect resnet50.engine --json | jq '.sections[0].layers[0]'\n"
@@ -56,7 +57,8 @@ static enum farm_status run(int argc, char **argv) {
   struct option_list positional = {0};
   bool help;
   enum farm_status status = options_parse(&options, argc, argv, &positional, &help);
-  if (status == FARM_OK && !help && positional.count != 1) status = status_set(FARM_USAGE, "one file or folder is needed, %zu were given", positional.count);
+  if (status == FARM_OK && !help && positional.count != 1)
+    status = status_set(FARM_USAGE, "one file or folder is needed, %zu were given", positional.count);
   if (status == FARM_OK && !help) status = list_end(&c.passes_off);
   if (status == FARM_OK && !help) {
     c.path = positional.items[0];

@@ -24,8 +24,9 @@ static json_t *workers_describe(const struct wire_status_reply *reply) {
   json_t *rows = json_array();
   for (uint32_t i = 0; i < reply->workers_count; i++) {
     const struct wire_worker_info *w = &reply->workers[i];
-    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "host", report_text(w->host), "device_class", report_text(w->device_class),
-                                          "device", report_text(w->device), "build", report_text(w->build), "state", report_text(w->state), "problem",
+    json_array_append_new(rows, json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "host", report_text(w->host), "device_class",
+                                          report_text(w->device_class), "device", report_text(w->device), "build",
+                                          report_text(w->build), "state", report_text(w->state), "problem",
                                           report_text(w->problem), "finished", (json_int_t)w->finished));
   }
   return rows;
@@ -37,8 +38,9 @@ static json_t *builds_describe(const struct wire_status_reply *reply) {
     const struct wire_build_info *b = &reply->builds[i];
     char hex[DIGEST_HEX_BYTES];
     digest_to_hex(&b->build, hex);
-    json_array_append_new(rows, json_pack("{s:s,s:o,s:I,s:I,s:b,s:o}", "build", hex, "label", report_text(b->label), "items", (json_int_t)b->items,
-                                          "answered", (json_int_t)b->answered, "attached", b->attached, "eta_s", report_real(b->eta_s)));
+    json_array_append_new(rows, json_pack("{s:s,s:o,s:I,s:I,s:b,s:o}", "build", hex, "label", report_text(b->label), "items",
+                                          (json_int_t)b->items, "answered", (json_int_t)b->answered, "attached", b->attached,
+                                          "eta_s", report_real(b->eta_s)));
   }
   return rows;
 }
@@ -48,7 +50,8 @@ static json_t *reply_describe(const struct wire_status_reply *reply) {
   for (uint32_t i = 0; i < reply->counters_count; i++)
     json_object_set_new(counters, reply->counters[i].name, json_integer((json_int_t)reply->counters[i].value));
   return json_pack("{s:o,s:I,s:o,s:o,s:o,s:o}", "cache", report_text(reply->cache), "epoch", (json_int_t)reply->epoch, "uptime_s",
-                   report_real(reply->uptime_s), "workers", workers_describe(reply), "builds", builds_describe(reply), "counters", counters);
+                   report_real(reply->uptime_s), "workers", workers_describe(reply), "builds", builds_describe(reply), "counters",
+                   counters);
 }
 
 static enum farm_status ask(struct client *client, json_t **out) {
@@ -69,9 +72,9 @@ static void builds_show(const json_t *root) {
   const json_t *rows = json_object_get(root, "builds");
   if (!json_array_size(rows)) report_line("no builds");
   json_array_foreach(rows, i, row)
-    report_line("build %.12s  %.0f of %.0f problems, about %.0f s left%s  %s", report_get(row, "build"), report_number(row, "answered"),
-                report_number(row, "items"), report_number(row, "eta_s"), json_is_true(json_object_get(row, "attached")) ? "" : ", nobody waits",
-                report_get(row, "label"));
+      report_line("build %.12s  %.0f of %.0f problems, about %.0f s left%s  %s", report_get(row, "build"),
+                  report_number(row, "answered"), report_number(row, "items"), report_number(row, "eta_s"),
+                  json_is_true(json_object_get(row, "attached")) ? "" : ", nobody waits", report_get(row, "label"));
 }
 
 static void workers_show(const json_t *root) {
@@ -79,9 +82,9 @@ static void workers_show(const json_t *root) {
   json_t *row;
   const json_t *rows = json_object_get(root, "workers");
   if (!json_array_size(rows)) report_line("no workers");
-  json_array_foreach(rows, i, row)
-    report_line("worker %s %s  %s, %.0f jobs done  [%s]  %s", report_get(row, "host"), report_get(row, "device"), report_get(row, "state"),
-                report_number(row, "finished"), report_get(row, "device_class"), report_get(row, "problem"));
+  json_array_foreach(rows, i, row) report_line(
+      "worker %s %s  %s, %.0f jobs done  [%s]  %s", report_get(row, "host"), report_get(row, "device"), report_get(row, "state"),
+      report_number(row, "finished"), report_get(row, "device_class"), report_get(row, "problem"));
 }
 
 static void status_show(const json_t *root) {
@@ -89,8 +92,9 @@ static void status_show(const json_t *root) {
   report_line("coordinator of %s, up for %.0f s", report_get(root, "cache"), report_number(root, "uptime_s"));
   workers_show(root);
   builds_show(root);
-  report_line("%.0f records, %.0f variants timed, %.0f finals, %.0f quarantined, %.0f leases died", report_number(counters, "cache_records"),
-              report_number(counters, "variants_timed"), report_number(counters, "finals"), report_number(counters, "variants_quarantined"),
+  report_line("%.0f records, %.0f variants timed, %.0f finals, %.0f quarantined, %.0f leases died",
+              report_number(counters, "cache_records"), report_number(counters, "variants_timed"),
+              report_number(counters, "finals"), report_number(counters, "variants_quarantined"),
               report_number(counters, "leases_died"));
 }
 
@@ -125,7 +129,8 @@ enum kind { KIND_STATUS, KIND_JOBS, KIND_TOP };
 static enum farm_status carry_out(const struct status_command *c, enum kind kind) {
   struct client *client = NULL;
   TRY(local_farm_open(c->farm, c->cache, &client));
-  enum farm_status status = kind == KIND_TOP ? again_and_again(c, client) : once(c, client, kind == KIND_JOBS ? builds_show : status_show);
+  enum farm_status status =
+      kind == KIND_TOP ? again_and_again(c, client) : once(c, client, kind == KIND_JOBS ? builds_show : status_show);
   client_close(&client);
   return status;
 }
@@ -134,9 +139,12 @@ static enum farm_status run(int argc, char **argv, enum kind kind) {
   static const struct {
     const char *name, *summary, *examples;
   } texts[] = {
-      {"status", "Says what a farm does: workers, builds, counters.", "  tunefarm status\n  tunefarm status --farm tcp://127.0.0.1:7410 --json\n"},
-      {"jobs", "Lists the builds of a farm and how far they are.", "  tunefarm jobs\n  tunefarm jobs --json | jq -r '.builds[].build'\n"},
-      {"top", "Shows what a farm does, again and again until interrupted.", "  tunefarm top\n  tunefarm top --interval 10 --rounds 6\n"},
+      {"status", "Says what a farm does: workers, builds, counters.",
+       "  tunefarm status\n  tunefarm status --farm tcp://127.0.0.1:7410 --json\n"},
+      {"jobs", "Lists the builds of a farm and how far they are.",
+       "  tunefarm jobs\n  tunefarm jobs --json | jq -r '.builds[].build'\n"},
+      {"top", "Shows what a farm does, again and again until interrupted.",
+       "  tunefarm top\n  tunefarm top --interval 10 --rounds 6\n"},
   };
   struct status_command c = {.interval_s = 2};
   const struct option json = {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "all of it as one JSON object", false};

@@ -35,7 +35,10 @@ static enum farm_status serve(const struct worker_command *c) {
   TRY(local_farm_program(program));
   TRY(local_farm_cores(c->cores, (int)c->threads, cores, sizeof cores));
   const char *const child[] = {program, "worker", "--measuring-child", "3", "--cores", cores, NULL};
-  const struct worker_options options = {.endpoint = c->endpoint, .cores = cores, .child_argv = child, .build = farm_version(),
+  const struct worker_options options = {.endpoint = c->endpoint,
+                                         .cores = cores,
+                                         .child_argv = child,
+                                         .build = farm_version(),
                                          .hang_ns = (uint64_t)(c->hang_s * 1e9)};
   return worker_run(&options);
 }
@@ -50,7 +53,8 @@ static enum farm_status run(int argc, char **argv) {
       {"hang", OPTION_NUMBER, &c.hang_s, 0, 1e6, "S", "longest silence of a measuring child that is believed", false},
       {0},
   };
-  const struct options options = {"worker", "--connect ENDPOINT [options]", "Measures variants for a coordinator on this machine's cores.",
+  const struct options options = {"worker", "--connect ENDPOINT [options]",
+                                  "Measures variants for a coordinator on this machine's cores.",
                                   "  tunefarm worker --connect tcp://127.0.0.1:7410\n"
                                   "  tunefarm worker --connect tcp://127.0.0.1:7410 --cores 2-3\n",
                                   rows};

@@ -57,7 +57,8 @@ static inline pid_t command_start(const char *const *arguments) {
   const char *argv[32] = {program()};
   int count = 1;
   while (arguments[count - 1] && count < 31) argv[count] = arguments[count - 1], count++;
-  const char *out = in_folder("out"), *error = in_folder("error"), *cache = in_folder("cache-of-test"), *locks = in_folder("locks");
+  const char *out = in_folder("out"), *error = in_folder("error"), *cache = in_folder("cache-of-test"),
+             *locks = in_folder("locks");
   const char *config = in_folder("config");
   fflush(NULL);
   pid_t pid = fork();
@@ -78,7 +79,8 @@ static inline struct said command_wait(pid_t pid) {
   int status = 0;
   size_t length;
   REQUIRE(pid > 0);
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
   said.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   REQUIRE(file_read_all(in_folder("out"), 64 << 20, &said.out, &length) == FARM_OK);
   REQUIRE(file_read_all(in_folder("error"), 64 << 20, &said.error, &length) == FARM_OK);
@@ -93,25 +95,26 @@ static inline void said_free(struct said *said) {
 #define command_say(...) command_wait(command_start((const char *const[]){__VA_ARGS__, NULL}))
 
 /* Runs it, checks the exit code and that stderr contains `text`. */
-#define command_fails(wanted, text, ...)                                                                     \
-  do {                                                                                                       \
-    struct said said_ = command_say(__VA_ARGS__);                                                            \
-    CHECK_MESSAGE(said_.code == (wanted) && strstr(said_.error, text), "code %d: %s", said_.code, said_.error); \
-    CHECK_MESSAGE(said_.out[0] == 0, "a failing command said on stdout: %s", said_.out);                     \
-    said_free(&said_);                                                                                       \
+#define command_fails(wanted, text, ...)                                                                                         \
+  do {                                                                                                                           \
+    struct said said_ = command_say(__VA_ARGS__);                                                                                \
+    CHECK_MESSAGE(said_.code == (wanted) && strstr(said_.error, text), "code %d: %s", said_.code, said_.error);                  \
+    CHECK_MESSAGE(said_.out[0] == 0, "a failing command said on stdout: %s", said_.out);                                         \
+    said_free(&said_);                                                                                                           \
   } while (0)
-#define command_works(...)                                                                                   \
-  do {                                                                                                       \
-    struct said said_ = command_say(__VA_ARGS__);                                                            \
-    CHECK_MESSAGE(said_.code == 0, "code %d: %s", said_.code, said_.error);                                  \
-    REQUIRE(said_.code == 0);                                                                                \
-    said_free(&said_);                                                                                       \
+#define command_works(...)                                                                                                       \
+  do {                                                                                                                           \
+    struct said said_ = command_say(__VA_ARGS__);                                                                                \
+    CHECK_MESSAGE(said_.code == 0, "code %d: %s", said_.code, said_.error);                                                      \
+    REQUIRE(said_.code == 0);                                                                                                    \
+    said_free(&said_);                                                                                                           \
   } while (0)
 
 /* relu(x w0 + b0) w1, seeded: x [batch][32], w0 [32][48], b0 [48], w1 [48][16]. */
 static inline const char *small_model(const char *name, const char *batch) {
   static float contents[3][32 * 48];
-  const struct tensor w0 = {.dtype = DTYPE_F32, .rank = 2, .dims = {32, 48}, .data = contents[0]}, w1 = {.dtype = DTYPE_F32, .rank = 2, .dims = {48, 16}, .data = contents[1]},
+  const struct tensor w0 = {.dtype = DTYPE_F32, .rank = 2, .dims = {32, 48}, .data = contents[0]},
+                      w1 = {.dtype = DTYPE_F32, .rank = 2, .dims = {48, 16}, .data = contents[1]},
                       b0 = {.dtype = DTYPE_F32, .rank = 1, .dims = {48}, .data = contents[2]};
   for (int i = 0; i < 3 * 32 * 48; i++) contents[i / (32 * 48)][i % (32 * 48)] = (float)random_uniform(1, (uint64_t)i) - 0.5f;
   struct pb_writer w = {0};

@@ -43,14 +43,17 @@ static void cores_describe(struct doctor *doctor, json_t *cpu) {
   cpu_set_t allowed;
   int cores[CPU_MOST_CORES], quota = cpu_quota_cores("/proc/self/cgroup", "/sys/fs/cgroup");
   int in_mask = cpu_affinity_cores(cores, CPU_MOST_CORES), usable = thread_pool_default_threads();
-  if (cores_parse("", &allowed) == FARM_OK) cores_print(&allowed, list, sizeof list);
-  else snprintf(list, sizeof list, "%d of them", in_mask);
+  if (cores_parse("", &allowed) == FARM_OK)
+    cores_print(&allowed, list, sizeof list);
+  else
+    snprintf(list, sizeof list, "%d of them", in_mask);
   json_object_set_new(cpu, "cores_online", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
   json_object_set_new(cpu, "cores_allowed", json_string(list));
   json_object_set_new(cpu, "cores_quota", quota ? json_integer(quota) : json_null());
   json_object_set_new(cpu, "cores_usable", json_integer(usable));
   if (quota && quota < in_mask)
-    doctor_problem(doctor, DOCTOR_NOTE, "pin the container to whole cores (docker --cpuset-cpus) instead of a share of all", "a CPU quota of %d cores over %d allowed ones: threads float", quota, in_mask);
+    doctor_problem(doctor, DOCTOR_NOTE, "pin the container to whole cores (docker --cpuset-cpus) instead of a share of all",
+                   "a CPU quota of %d cores over %d allowed ones: threads float", quota, in_mask);
 }
 
 static void power_describe(struct doctor *doctor, json_t *cpu) {
@@ -63,8 +66,11 @@ static void power_describe(struct doctor *doctor, json_t *cpu) {
   json_object_set_new(cpu, "smt", *smt ? json_boolean(*smt == '1') : json_null());
   json_object_set_new(cpu, "virtual", json_boolean(virtual));
   if (*governor && strcmp(governor, "performance") != 0)
-    doctor_problem(doctor, DOCTOR_WARNING, "cpupower frequency-set -g performance", "the frequency governor is `%s`: times depend on what ran before", governor);
-  if (virtual) doctor_problem(doctor, DOCTOR_NOTE, "measure on the machines that will serve", "a virtual machine: neighbours may disturb what is measured");
+    doctor_problem(doctor, DOCTOR_WARNING, "cpupower frequency-set -g performance",
+                   "the frequency governor is `%s`: times depend on what ran before", governor);
+  if (virtual)
+    doctor_problem(doctor, DOCTOR_NOTE, "measure on the machines that will serve",
+                   "a virtual machine: neighbours may disturb what is measured");
 }
 
 static void memory_describe(struct doctor *doctor) {
@@ -83,11 +89,14 @@ static void memory_describe(struct doctor *doctor) {
   while (file && fgets(line, sizeof line, file))
     if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) available = (double)kib * 1024;
   if (file) fclose(file);
-  json_object_set_new(doctor->root, "memory", json_pack("{s:f,s:f,s:o,s:I}", "total_bytes", total, "available_bytes", available, "huge_pages",
-                                                        report_text(enabled), "huge_pages_reserved", (json_int_t)atoll(reserved)));
+  json_object_set_new(doctor->root, "memory",
+                      json_pack("{s:f,s:f,s:o,s:I}", "total_bytes", total, "available_bytes", available, "huge_pages",
+                                report_text(enabled), "huge_pages_reserved", (json_int_t)atoll(reserved)));
   if (strstr(enabled, "[never]"))
-    doctor_problem(doctor, DOCTOR_NOTE, "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled", "transparent huge pages are off: large models run a little slower");
-  if (available < 512e6) doctor_problem(doctor, DOCTOR_WARNING, "end other programs", "only %.0f MB of memory are available", available * 1e-6);
+    doctor_problem(doctor, DOCTOR_NOTE, "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+                   "transparent huge pages are off: large models run a little slower");
+  if (available < 512e6)
+    doctor_problem(doctor, DOCTOR_WARNING, "end other programs", "only %.0f MB of memory are available", available * 1e-6);
 }
 
 enum farm_status doctor_cpu(struct doctor *doctor) {
@@ -105,9 +114,11 @@ enum farm_status doctor_cpu(struct doctor *doctor) {
   power_describe(doctor, cpu);
   memory_describe(doctor);
   const char *cap = getenv("TUNEFARM_ISA");
-  if (cap && *cap) doctor_problem(doctor, DOCTOR_NOTE, "unset TUNEFARM_ISA", "TUNEFARM_ISA=%s hides instruction sets of this CPU", cap);
+  if (cap && *cap)
+    doctor_problem(doctor, DOCTOR_NOTE, "unset TUNEFARM_ISA", "TUNEFARM_ISA=%s hides instruction sets of this CPU", cap);
   if (device_class.isa == ISA_BASELINE && !(cap && *cap))
-    doctor_problem(doctor, DOCTOR_WARNING, "use a CPU with AVX2 and FMA", "neither AVX2 nor AVX-512: only references and baseline kernels run, slowly");
+    doctor_problem(doctor, DOCTOR_WARNING, "use a CPU with AVX2 and FMA",
+                   "neither AVX2 nor AVX-512: only references and baseline kernels run, slowly");
   return FARM_OK;
 }
 
@@ -158,12 +169,15 @@ enum farm_status doctor_peaks(struct doctor *doctor) {
     json_decref(probes);
     return status;
   }
-  json_object_set_new(doctor->root, "peaks", json_pack("{s:i,s:f,s:f,s:f,s:f}", "threads", threads, "fma_gflops_1", one.fma_gflops, "fma_gflops_n",
-                                                       all.fma_gflops, "read_gbs_1", one.read_gbs, "read_gbs_n", all.read_gbs));
-  json_object_set_new(doctor->root, "noise", json_pack("{s:f,s:o,s:o}", "spread", spread, "foreign_load", foreign >= 0 ? report_real(foreign) : json_null(),
-                                                       "probes", probes));
+  json_object_set_new(doctor->root, "peaks",
+                      json_pack("{s:i,s:f,s:f,s:f,s:f}", "threads", threads, "fma_gflops_1", one.fma_gflops, "fma_gflops_n",
+                                all.fma_gflops, "read_gbs_1", one.read_gbs, "read_gbs_n", all.read_gbs));
+  json_object_set_new(doctor->root, "noise",
+                      json_pack("{s:f,s:o,s:o}", "spread", spread, "foreign_load",
+                                foreign >= 0 ? report_real(foreign) : json_null(), "probes", probes));
   if (foreign > QUIET_LOAD)
-    doctor_problem(doctor, DOCTOR_WARNING, "end other programs before tuning", "others took %.0f %% of this machine: measurements will be noisy", foreign * 100);
+    doctor_problem(doctor, DOCTOR_WARNING, "end other programs before tuning",
+                   "others took %.0f %% of this machine: measurements will be noisy", foreign * 100);
   if (spread > STEADY_SPREAD)
     doctor_problem(doctor, DOCTOR_WARNING, "look for other programs, frequency changes, or neighbours on the same host",
                    "equal work varies by %.0f %%: tuning will take longer and tie more", spread * 100);

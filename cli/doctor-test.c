@@ -5,12 +5,14 @@
 
 TEST(doctor_says_what_is_here, "") {
   json_t *root = json_of(command_say("doctor", "--quick", "--json"));
-  const json_t *cpu = json_object_get(root, "cpu"), *libraries = json_object_get(root, "libraries"), *isas = json_object_get(cpu, "instruction_sets");
+  const json_t *cpu = json_object_get(root, "cpu"), *libraries = json_object_get(root, "libraries"),
+               *isas = json_object_get(cpu, "instruction_sets");
   CHECK(strncmp(text_at(cpu, "device_class"), "cpu vendor:", 11) == 0);
   CHECK_TEXT(json_string_value(json_array_get(isas, 0)), "baseline");
   CHECK(number_at(cpu, "cores_usable") >= 1 && number_at(cpu, "cores_usable") <= number_at(cpu, "cores_online"));
   static const char *const names[] = {"libzmq", "lmdb", "libsodium", "zstd", "jansson"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) CHECK_MESSAGE(strchr(text_at(libraries, names[i]), '.'), "%s has no version", names[i]);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    CHECK_MESSAGE(strchr(text_at(libraries, names[i]), '.'), "%s has no version", names[i]);
   CHECK(json_object_get(root, "peaks") == NULL);
   CHECK(json_is_array(json_object_get(root, "problems")));
   json_decref(root);
@@ -37,7 +39,8 @@ TEST(doctor_fails_where_the_cache_cannot_be, "") {
   json_t *root = json_of(said);
   size_t i, errors = 0;
   json_t *row;
-  json_array_foreach(json_object_get(root, "problems"), i, row) errors += strcmp(text_at(row, "severity"), "error") == 0 && text_at(row, "advice")[0];
+  json_array_foreach(json_object_get(root, "problems"), i, row) errors +=
+      strcmp(text_at(row, "severity"), "error") == 0 && text_at(row, "advice")[0];
   CHECK(errors == 1);
   json_decref(root);
 }

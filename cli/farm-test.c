@@ -16,7 +16,8 @@ static void endpoint_free_port(char out[64]) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t length = sizeof address;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+  REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+          getsockname(fd, (struct sockaddr *)&address, &length) == 0);
   close(fd);
   snprintf(out, 64, "tcp://127.0.0.1:%d", ntohs(address.sin_port));
 }
@@ -53,9 +54,15 @@ static struct client *build_submit(const char *endpoint, const char *device_clas
     variant_print(&found[i], text);
     variants[i] = (struct wire_variant){text, tactic_source_digest(found[i].tactic)};
   }
-  *item = (struct wire_item){.problem = problem, .device_class = device_class ? device_class : class_text, .threads = 1, .estimated_ns = 1e5, .weight = 1,
-                             .variants = variants, .variants_count = (uint32_t)count};
-  const struct client_build build = {.label = "one softmax", .policy = "cold/1 effort1", .flags = flags, .items = item, .item_count = 1};
+  *item = (struct wire_item){.problem = problem,
+                             .device_class = device_class ? device_class : class_text,
+                             .threads = 1,
+                             .estimated_ns = 1e5,
+                             .weight = 1,
+                             .variants = variants,
+                             .variants_count = (uint32_t)count};
+  const struct client_build build = {
+      .label = "one softmax", .policy = "cold/1 effort1", .flags = flags, .items = item, .item_count = 1};
   REQUIRE_OK(client_open(&options, &client));
   REQUIRE_OK(client_submit(client, &build, 10000));
   return client;
@@ -84,7 +91,8 @@ TEST(farm_over_tcp_measures_drains_and_ends, "timeout:120") {
   struct arena arena = {0};
   bool has_record;
   endpoint_free_port(endpoint);
-  pid_t coordinator = command_start((const char *const[]){"coordinator", "--listen", endpoint, "--workers", "none", "--cache", in_folder("farm"), "--idle-exit", "0", NULL});
+  pid_t coordinator = command_start((const char *const[]){"coordinator", "--listen", endpoint, "--workers", "none", "--cache",
+                                                          in_folder("farm"), "--idle-exit", "0", NULL});
   pid_t worker = command_start((const char *const[]){"worker", "--connect", endpoint, "--threads", "1", NULL});
   CHECK(workers_become(endpoint, 1));
   struct client *client = build_submit(endpoint, NULL, 0, &arena);
@@ -154,7 +162,8 @@ TEST(cancel_ends_a_build_and_tells_who_waits, "timeout:120") {
   json_t *root = json_of(command_say("status", "--json"));
   json_decref(root);
   REQUIRE_OK(coordinator_endpoint(in_folder("cache-of-test"), endpoint));
-  struct client *client = build_submit(endpoint, "cpu vendor:nobody family:1 model:1 isa:avx2 l1d:32k l2:1m l3:8m mem:8g", 0, &arena);
+  struct client *client =
+      build_submit(endpoint, "cpu vendor:nobody family:1 model:1 isa:avx2 l1d:32k l2:1m l3:8m mem:8g", 0, &arena);
   root = json_of(command_say("jobs", "--json"));
   const json_t *build = json_array_get(json_object_get(root, "builds"), 0);
   CHECK(json_array_size(json_object_get(root, "builds")) == 1);
@@ -188,10 +197,13 @@ TEST(farm_commands_refuse_wrong_calls, "") {
 }
 
 TEST(commands_tell_their_options_with_examples, "") {
-  static const char *const names[] = {"build", "run", "test", "bench", "inspect", "synth", "coordinator", "worker", "status", "jobs", "top", "cancel", "drain", "cache", "doctor"};
+  static const char *const names[] = {"build",  "run",  "test", "bench",  "inspect", "synth", "coordinator", "worker",
+                                      "status", "jobs", "top",  "cancel", "drain",   "cache", "doctor"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct said said = command_say(names[i], "--help");
-    CHECK_MESSAGE(said.code == 0 && strstr(said.out, "Usage: tunefarm ") && strstr(said.out, "Examples:") && strstr(said.out, names[i]), "%s --help: %s", names[i], said.out);
+    CHECK_MESSAGE(said.code == 0 && strstr(said.out, "Usage: tunefarm ") && strstr(said.out, "Examples:") &&
+                      strstr(said.out, names[i]),
+                  "%s --help: %s", names[i], said.out);
     CHECK(said.error[0] == 0 && strstr(said.out, "measuring-child") == NULL);
     said_free(&said);
   }

@@ -26,8 +26,10 @@ static json_t *hex_describe(const struct digest *digest) {
 
 static void dim_print(const struct plan *plan, int64_t dim, char *out, size_t bytes) {
   int64_t symbol = DIM_FIRST_SYMBOL - dim;
-  if (dim >= 0) snprintf(out, bytes, "%lld", (long long)dim);
-  else snprintf(out, bytes, "%s", dim <= DIM_FIRST_SYMBOL && symbol < plan->symbol_count ? plan->symbols[symbol].name : "?");
+  if (dim >= 0)
+    snprintf(out, bytes, "%lld", (long long)dim);
+  else
+    snprintf(out, bytes, "%s", dim <= DIM_FIRST_SYMBOL && symbol < plan->symbol_count ? plan->symbols[symbol].name : "?");
 }
 
 static json_t *bindings_describe(const struct plan *plan, const struct tensor *types, const uint32_t *values, int count) {
@@ -41,7 +43,8 @@ static json_t *bindings_describe(const struct plan *plan, const struct tensor *t
       at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", d ? "," : "", dim); // 8 dims of 95 bytes fit
     }
     snprintf(text + at, sizeof text - (size_t)at, "]");
-    json_array_append_new(rows, json_pack("{s:o,s:o}", "name", report_text(plan->values[values[i]].name), "type", report_text(text)));
+    json_array_append_new(rows,
+                          json_pack("{s:o,s:o}", "name", report_text(plan->values[values[i]].name), "type", report_text(text)));
   }
   return rows;
 }
@@ -50,8 +53,8 @@ static json_t *symbols_describe(const struct plan *plan) {
   json_t *rows = json_array();
   for (int i = 0; i < plan->symbol_count; i++) {
     const struct plan_symbol *s = &plan->symbols[i];
-    json_array_append_new(rows, json_pack("{s:o,s:I,s:I,s:I}", "name", report_text(s->name), "min", (json_int_t)s->min, "opt", (json_int_t)s->opt, "max",
-                                          (json_int_t)s->max));
+    json_array_append_new(rows, json_pack("{s:o,s:I,s:I,s:I}", "name", report_text(s->name), "min", (json_int_t)s->min, "opt",
+                                          (json_int_t)s->opt, "max", (json_int_t)s->max));
   }
   return rows;
 }
@@ -62,7 +65,8 @@ static json_t *memory_describe(const struct plan *plan) {
   for (int i = 0; i < plan->value_count; i++) placed[plan->values[i].place]++;
   for (int place = 0; place < VALUE_PLACE_COUNT; place++)
     if (placed[place]) json_object_set_new(counts, place_names[place], json_integer(placed[place]));
-  return json_pack("{s:I,s:I,s:o}", "arena_bytes", (json_int_t)plan->arena_bytes, "lower_bound_bytes", (json_int_t)plan->lower_bound_bytes, "values", counts);
+  return json_pack("{s:I,s:I,s:o}", "arena_bytes", (json_int_t)plan->arena_bytes, "lower_bound_bytes",
+                   (json_int_t)plan->lower_bound_bytes, "values", counts);
 }
 
 static const char *step_precision(const struct plan *plan, const struct plan_step *step) {
@@ -111,8 +115,10 @@ static json_t *section_describe(const struct engine *engine, const struct engine
   json_object_set_new(out, "threads", json_integer(section->threads));
   json_object_set_new(out, "measured", json_boolean(section->measured));
   json_object_set_new(out, "expected_ms", report_real(ns * 1e-6));
-  json_object_set_new(out, "inputs", bindings_describe(plan, plan->input_types, plan->blocks[0].inputs, plan->blocks[0].input_count));
-  json_object_set_new(out, "outputs", bindings_describe(plan, plan->output_types, plan->blocks[0].outputs, plan->blocks[0].output_count));
+  json_object_set_new(out, "inputs",
+                      bindings_describe(plan, plan->input_types, plan->blocks[0].inputs, plan->blocks[0].input_count));
+  json_object_set_new(out, "outputs",
+                      bindings_describe(plan, plan->output_types, plan->blocks[0].outputs, plan->blocks[0].output_count));
   json_object_set_new(out, "ranges", symbols_describe(plan));
   json_object_set_new(out, "memory", memory_describe(plan));
   json_object_set_new(out, "blocks", json_integer(plan->block_count));
@@ -136,7 +142,9 @@ static json_t *engine_describe(const struct inspect_command *command, const stru
   json_object_set_new(root, "lock_digest", hex_describe(&engine->lock_digest));
   json_object_set_new(root, "build", report_text(engine->build));
   json_object_set_new(root, "options", report_text(engine->options));
-  json_object_set_new(root, "weights", json_pack("{s:i,s:I,s:b}", "count", engine->weight_count, "bytes", weight_bytes, "verified", command->verify));
+  json_object_set_new(
+      root, "weights",
+      json_pack("{s:i,s:I,s:b}", "count", engine->weight_count, "bytes", weight_bytes, "verified", command->verify));
   json_object_set_new(root, "sections", sections);
   return root;
 }
@@ -150,12 +158,13 @@ static void layer_show(const json_t *layer) {
     report_line("  %12s  %-9s %s <- %s", "", report_get(layer, "kind"), report_get(layer, "cover"), report_get(layer, "onnx"));
     return;
   }
-  report_line("  %9.1f us%s %s  %s <- %s", median > 0 ? median : estimated, median > 0 ? " " : "~", *winner ? winner : "chosen at run time",
-              report_get(layer, "cover"), report_get(layer, "onnx"));
+  report_line("  %9.1f us%s %s  %s <- %s", median > 0 ? median : estimated, median > 0 ? " " : "~",
+              *winner ? winner : "chosen at run time", report_get(layer, "cover"), report_get(layer, "onnx"));
   if (*problem) report_line("  %12s    %s", "", problem);
   if (report_number(layer, "candidates") > 0)
-    report_line("  %12s    %.0f candidates, %.0f tied, interval %.1f us, error %.3f of the tolerance, %s", "", report_number(layer, "candidates"),
-                report_number(layer, "ties"), report_number(layer, "ci95_us"), report_number(layer, "error"), report_get(layer, "precision"));
+    report_line("  %12s    %.0f candidates, %.0f tied, interval %.1f us, error %.3f of the tolerance, %s", "",
+                report_number(layer, "candidates"), report_number(layer, "ties"), report_number(layer, "ci95_us"),
+                report_number(layer, "error"), report_get(layer, "precision"));
 }
 
 static void bindings_show(const json_t *rows, const char *title) {
@@ -176,8 +185,8 @@ static void section_show(const json_t *section) {
   bindings_show(json_object_get(section, "inputs"), "in");
   bindings_show(json_object_get(section, "outputs"), "out");
   json_array_foreach(json_object_get(section, "ranges"), i, row)
-    report_line("  %-8s%s %.0f to %.0f, best at %.0f", i ? "" : "range", report_get(row, "name"), report_number(row, "min"), report_number(row, "max"),
-                report_number(row, "opt"));
+      report_line("  %-8s%s %.0f to %.0f, best at %.0f", i ? "" : "range", report_get(row, "name"), report_number(row, "min"),
+                  report_number(row, "max"), report_number(row, "opt"));
   report_line("  arena %s, %.3f of its lower bound", report_bytes(arena, size), bound > 0 ? arena / bound : 1.0);
   json_array_foreach(json_object_get(section, "layers"), i, row) layer_show(row);
 }
@@ -187,8 +196,9 @@ static void engine_show(const json_t *root) {
   const json_t *held = json_object_get(root, "weights");
   size_t i;
   json_t *section;
-  report_line("%s: engine, %s, made from %s by tunefarm %s (%s)", report_get(root, "path"), report_bytes(report_number(root, "bytes"), size),
-              report_get(root, "model"), report_get(root, "build"), report_get(root, "options"));
+  report_line("%s: engine, %s, made from %s by tunefarm %s (%s)", report_get(root, "path"),
+              report_bytes(report_number(root, "bytes"), size), report_get(root, "model"), report_get(root, "build"),
+              report_get(root, "options"));
   report_line("  digest %s", report_get(root, "digest"));
   report_line("  weights: %.0f blobs, %s", report_number(held, "count"), report_bytes(report_number(held, "bytes"), weights));
   json_array_foreach(json_object_get(root, "sections"), i, section) section_show(section);

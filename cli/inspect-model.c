@@ -118,7 +118,8 @@ static enum farm_status shapes_apply(const struct inspect_command *command, stru
   if (!command->shapes.count) return FARM_OK; // symbols stay symbols
   struct build_shape *shapes = arena_alloc_array(&arena, command->shapes.count, sizeof *shapes);
   if (!shapes) status = FARM_NO_MEMORY;
-  for (size_t i = 0; status == FARM_OK && i < command->shapes.count; i++) status = build_shape_parse(command->shapes.items[i], &arena, &shapes[i]);
+  for (size_t i = 0; status == FARM_OK && i < command->shapes.count; i++)
+    status = build_shape_parse(command->shapes.items[i], &arena, &shapes[i]);
   if (status == FARM_OK) status = model_specialise(model, shapes, (int)command->shapes.count);
   arena_free(&arena);
   return status;
@@ -182,8 +183,10 @@ static void values_show(const json_t *rows, const char *title) {
   json_array_foreach(rows, i, row) {
     struct strbuf dims = {0};
     json_array_foreach(json_object_get(row, "dims"), k, dim) {
-      if (json_is_integer(dim)) strbuf_printf(&dims, "%s%lld", k ? "," : "", (long long)json_integer_value(dim));
-      else strbuf_printf(&dims, "%s%s", k ? "," : "", json_string_value(dim));
+      if (json_is_integer(dim))
+        strbuf_printf(&dims, "%s%lld", k ? "," : "", (long long)json_integer_value(dim));
+      else
+        strbuf_printf(&dims, "%s%s", k ? "," : "", json_string_value(dim));
     }
     report_line("  %-8s%s  %s[%s]", i ? "" : title, report_get(row, "name"), report_get(row, "dtype"), strbuf_text(&dims));
     strbuf_free(&dims);
@@ -195,7 +198,7 @@ static void operators_show(const char *what, double nodes, const json_t *counts)
   const char *name;
   json_t *count;
   json_object_foreach((json_t *)(uintptr_t)counts, name, count)
-    strbuf_printf(&text, "%s%lld %s", text.length ? ", " : "", (long long)json_integer_value(count), name);
+      strbuf_printf(&text, "%s%lld %s", text.length ? ", " : "", (long long)json_integer_value(count), name);
   report_line("  %s%.0f nodes: %s", what, nodes, strbuf_text(&text));
   strbuf_free(&text);
 }
@@ -206,7 +209,7 @@ static void opsets_show(const json_t *root) {
   const char *domain;
   json_t *version;
   json_object_foreach(json_object_get(root, "opsets"), domain, version)
-    strbuf_printf(&text, ", %s %lld", domain, (long long)json_integer_value(version));
+      strbuf_printf(&text, ", %s %lld", domain, (long long)json_integer_value(version));
   report_line("%s: ONNX model, %s, IR version %.0f%s", report_get(root, "path"), report_bytes(report_number(root, "bytes"), size),
               report_number(root, "ir_version"), strbuf_text(&text));
   strbuf_free(&text);
@@ -216,7 +219,8 @@ static void dynamic_show(const json_t *root) {
   struct strbuf text = {0};
   size_t i;
   json_t *name;
-  json_array_foreach(json_object_get(root, "dynamic"), i, name) strbuf_printf(&text, "%s%s", i ? ", " : "", json_string_value(name));
+  json_array_foreach(json_object_get(root, "dynamic"), i, name)
+      strbuf_printf(&text, "%s%s", i ? ", " : "", json_string_value(name));
   if (text.length) report_line("  dynamic dimensions: %s", strbuf_text(&text));
   strbuf_free(&text);
 }
@@ -228,7 +232,9 @@ static void model_show(const json_t *root) {
   values_show(json_object_get(root, "inputs"), "in");
   values_show(json_object_get(root, "outputs"), "out");
   dynamic_show(root);
-  if (weights) report_line("  weights: %.0f constants, %s", report_number(weights, "count"), report_bytes(report_number(weights, "bytes"), size));
+  if (weights)
+    report_line("  weights: %.0f constants, %s", report_number(weights, "count"),
+                report_bytes(report_number(weights, "bytes"), size));
   operators_show("", report_number(root, "nodes"), json_object_get(root, "operators"));
   if (optimised) operators_show("after the passes ", report_number(optimised, "nodes"), json_object_get(optimised, "operators"));
 }

@@ -6,8 +6,7 @@ static void bytes_write(const char *path, const void *data, size_t length) { REQ
 static const json_t *event_find(const json_t *root, const char *pass) {
   size_t i;
   json_t *event;
-  json_array_foreach(json_object_get(root, "passes"), i, event)
-    if (strcmp(text_at(event, "pass"), pass) == 0) return event;
+  json_array_foreach(json_object_get(root, "passes"), i, event) if (strcmp(text_at(event, "pass"), pass) == 0) return event;
   return NULL;
 }
 
@@ -20,7 +19,8 @@ TEST(inspect_tells_what_a_model_holds_and_which_pass_fused_what, "") {
   CHECK(number_at(json_object_get(root, "weights"), "bytes") == 4 * (32 * 48 + 48 + 48 * 16));
   CHECK(number_at(json_object_get(root, "weights"), "count") == 3);
   CHECK(number_at(root, "nodes") == 3 && number_at(json_object_get(root, "optimised"), "nodes") == 2);
-  CHECK(number_at(json_object_get(root, "operators"), "Relu") == 1 && number_at(json_object_get(root, "operators"), "MatMul") == 1);
+  CHECK(number_at(json_object_get(root, "operators"), "Relu") == 1 &&
+        number_at(json_object_get(root, "operators"), "MatMul") == 1);
   const json_t *event = event_find(root, "fuse-epilogue");
   REQUIRE(event != NULL);
   CHECK_TEXT(text_at(event, "onnx"), "first,relu");
@@ -53,7 +53,8 @@ TEST(inspect_tells_what_was_decided_for_each_layer_of_an_engine, "") {
   json_t *built = json_of(command_say("build", model, "-o", engine, "--effort", "0", "--threads", "1", "--json"));
   json_t *root = json_of(command_say("inspect", engine, "--json", "--verify"));
   CHECK_TEXT(text_at(root, "kind"), "engine");
-  const json_t *section = json_array_get(json_object_get(root, "sections"), 0), *target = json_array_get(json_object_get(built, "targets"), 0);
+  const json_t *section = json_array_get(json_object_get(root, "sections"), 0),
+               *target = json_array_get(json_object_get(built, "targets"), 0);
   CHECK_TEXT(text_at(section, "device_class"), text_at(target, "device_class"));
   CHECK(number_at(section, "threads") == 1 && json_is_false(json_object_get(section, "measured")));
   CHECK(number_at(json_object_get(section, "memory"), "arena_bytes") == number_at(target, "arena_bytes"));
@@ -104,12 +105,17 @@ TEST(inspect_refuses_damaged_engines_and_files_of_no_kind, "") {
 
 /* Half a model is described all the same; the exit code says that it cannot be built. */
 TEST(inspect_describes_models_that_are_not_supported, "") {
-  static const char model[] = "\x08\x08"                                  // IR version 8
-                              "\x3a\x1d"                                  // graph, 29 bytes
-                              "\x0a\x16" "\x0a\x01x" "\x12\x01y" "\x1a\x02n1" "\x22\x0a" "Frobnicate" // node: 22 bytes
-                              "\x12\x01g"                                 // its name
-                              "\x62\x00"                                  // an output without a name
-                              "\x42\x02\x10\x0d";                         // opset 13
+  static const char model[] = "\x08\x08" // IR version 8
+                              "\x3a\x1d" // graph, 29 bytes
+                              "\x0a\x16"
+                              "\x0a\x01x"
+                              "\x12\x01y"
+                              "\x1a\x02n1"
+                              "\x22\x0a"
+                              "Frobnicate"        // node: 22 bytes
+                              "\x12\x01g"         // its name
+                              "\x62\x00"          // an output without a name
+                              "\x42\x02\x10\x0d"; // opset 13
   const char *path = in_folder("odd.onnx");
   bytes_write(path, model, sizeof model - 1);
   struct said said = command_say("inspect", path, "--json");

@@ -16,7 +16,7 @@ enum { START_MS = 15000, GREETING_MS = 10000 };
 
 enum farm_status local_farm_folder(const char *given, char out[PATH_MAX]) {
   const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  int length = given && *given ? snprintf(out, PATH_MAX, "%s", given)
+  int length = given && *given      ? snprintf(out, PATH_MAX, "%s", given)
                : xdg && *xdg == '/' ? snprintf(out, PATH_MAX, "%s/tunefarm", xdg)
                : home && *home      ? snprintf(out, PATH_MAX, "%s/.cache/tunefarm", home)
                                     : -1;
@@ -29,7 +29,8 @@ enum farm_status local_farm_program(char out[PATH_MAX]) {
   ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 1);
   FAIL_IF(length < 0, FARM_FAILURE, "cannot find this program: /proc/self/exe: %s", strerror(errno));
   out[length] = 0;
-  if (access(out, X_OK) != 0) snprintf(out, PATH_MAX, "/proc/self/exe"); // replaced by a newer build: the running one is still there
+  if (access(out, X_OK) != 0)
+    snprintf(out, PATH_MAX, "/proc/self/exe"); // replaced by a newer build: the running one is still there
   return FARM_OK;
 }
 
@@ -52,9 +53,7 @@ enum farm_status local_farm_join(const char *folder, char out_endpoint[COORDINAT
 }
 
 /* What revives the client of this process: it outlives the call that opened it. */
-static struct {
-  char folder[PATH_MAX], endpoint[COORDINATOR_ENDPOINT_MOST];
-} joined;
+static struct { char folder[PATH_MAX], endpoint[COORDINATOR_ENDPOINT_MOST]; } joined;
 
 static enum farm_status join_again(void *context, const char **out_endpoint) {
   (void)context;
@@ -64,7 +63,8 @@ static enum farm_status join_again(void *context, const char **out_endpoint) {
 }
 
 enum farm_status local_farm_open(const char *farm, const char *cache, struct client **out_client) {
-  struct client_options options = {.endpoint = farm, .build = farm_version(), .catalogue = catalogue_digest(), .timeout_ms = GREETING_MS};
+  struct client_options options = {
+      .endpoint = farm, .build = farm_version(), .catalogue = catalogue_digest(), .timeout_ms = GREETING_MS};
   if (!farm) {
     TRY(local_farm_folder(cache, joined.folder));
     TRY(local_farm_join(joined.folder, joined.endpoint));

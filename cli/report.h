@@ -1,5 +1,5 @@
-/* Reports of commands: what is found becomes one JSON object, which is printed as JSON or, read back, as lines for people. So both say
- * the same. Texts come from files and peers: they may be malformed UTF-8 or hold control characters. */
+/* Reports of commands: what is found becomes one JSON object, which is printed as JSON or, read back, as lines for people. So
+ * both say the same. Texts come from files and peers: they may be malformed UTF-8 or hold control characters. */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
 
