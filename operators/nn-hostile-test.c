@@ -112,7 +112,7 @@ static void hostile_call(const struct operator_row *row) {
   for (int i = 0; i < attr_count; i++) attr[i] = random_attr(ints[i], floats[i]);
   for (int i = 0; i < count; i++) {
     random_input(&infos[i], &constants[i], row->host_inputs >> i & 1);
-    inputs[i] = i >= row->min_inputs && draw(3) == 0 ? NULL : &infos[i];
+    inputs[i] = !operator_input_needed(row, i) && draw(3) == 0 ? NULL : &infos[i];
   }
   for (int i = 0; i < CASE_MOST; i++) outputs[i].type.rank = -1;
   int output_count = row->min_outputs > 0 ? row->min_outputs : 1;

@@ -72,6 +72,32 @@ bool operator_name_known(const char *domain, const char *name) {
   return named(lower_bound(domain, name, 0), domain, name) != NULL;
 }
 
+/* Inputs that may be omitted although one behind them may not: bit i is input i. */
+static const struct {
+  const char *domain, *name;
+  uint32_t optional;
+} gaps[] = {
+    {"", "Loop", 3},
+    {"", "Resize", 6},
+    {"", "Scan", 1}, // opset 8: the lengths
+    {"com.microsoft", "EmbedLayerNormalization", 1 << 1 | 1 << 4},
+    {"com.microsoft", "GroupQueryAttention", 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4},
+    {"com.microsoft", "QLinearAdd", 1 << 2 | 1 << 5},
+    {"com.microsoft", "QLinearMul", 1 << 2 | 1 << 5},
+    {"com.microsoft", "QLinearSigmoid", 1 << 2},
+    {"com.microsoft", "QLinearLeakyRelu", 1 << 2},
+    {"com.microsoft", "QLinearSoftmax", 1 << 2},
+    {"com.microsoft", "QLinearAveragePool", 1 << 2},
+    {"com.microsoft", "QLinearGlobalAveragePool", 1 << 2},
+};
+
+bool operator_input_needed(const struct operator_row *row, int input) {
+  if (input >= row->min_inputs) return false;
+  for (size_t i = 0; i < sizeof gaps / sizeof *gaps; i++)
+    if (strcmp(gaps[i].name, row->name) == 0 && strcmp(gaps[i].domain, row->domain) == 0) return input >= 32 || !(gaps[i].optional >> input & 1);
+  return true;
+}
+
 const struct operator_row *const *operator_rows(int *out_count) {
   pthread_once(&once, index_build);
   *out_count = row_count;

@@ -94,6 +94,8 @@ const struct operator_row *operator_find(const char *domain, const char *name, i
 const struct operator_row *operator_exact(const char *domain, const char *name, int since_version);
 /* Is there any row of that name, in any version? (for a better message) */
 bool operator_name_known(const char *domain, const char *name);
+/* Must input `input` be there? Those past min_inputs never; below it some rows have optional ones before required ones. */
+bool operator_input_needed(const struct operator_row *row, int input);
 /* All rows, sorted by domain, name, version. */
 const struct operator_row *const *operator_rows(int *out_count);
 

@@ -113,7 +113,7 @@ static void trial_make(struct noise *noise, const struct operator_row *row, stru
       tensor_random(&(struct noise){noise->seed, 77}, &t->inputs[i]);
     } else
       tensor_random(noise, &t->inputs[i]);
-    t->pointers[i] = i >= row->min_inputs && noise_next(noise, 5) == 0 ? NULL : &t->inputs[i];
+    t->pointers[i] = !operator_input_needed(row, i) && noise_next(noise, 5) == 0 ? NULL : &t->inputs[i];
   }
 }
 

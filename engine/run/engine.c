@@ -31,7 +31,8 @@ static enum farm_status arity_check(const struct operator_row *row, const struct
           "%d inputs do not fit %s", plan->input_count, row->name);
   FAIL_IF(plan->output_count < row->min_outputs || (row->max_outputs >= 0 && plan->output_count > row->max_outputs), FARM_INVALID,
           "%d outputs do not fit %s", plan->output_count, row->name);
-  for (int i = 0; i < row->min_inputs && !(row->flags & OPERATOR_CONTROL); i++) FAIL_IF(plan->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "input %d is omitted", i);
+  for (int i = 0; i < row->min_inputs; i++)
+    FAIL_IF(plan->inputs[i] == PLAN_NO_INDEX && operator_input_needed(row, i), FARM_INVALID, "input %d is omitted", i);
   return FARM_OK;
 }
 
@@ -41,7 +42,6 @@ static enum farm_status step_resolve(struct farm_engine *engine, struct run_step
   FAIL_IF(!row, FARM_MISMATCH, "this tunefarm has no operator %s%s%s-%d", plan->domain, plan->domain[0] ? "." : "", plan->op,
           plan->since_version);
   FAIL_IF(((row->flags & OPERATOR_CONTROL) != 0) != is_control(plan->kind), FARM_INVALID, "%s cannot be run so", plan->op);
-  FAIL_IF(plan->kind == STEP_SCAN && row->since_version < 9, FARM_MISMATCH, "Scan of opset 8 is not supported");
   FAIL_IF(!is_control(plan->kind) && (!row->reference || !row->shape), FARM_MISMATCH, "operator %s has no reference", plan->op);
   TRY(arity_check(row, plan));
   step->operation = (struct operation){row, plan->attrs, plan->opset};

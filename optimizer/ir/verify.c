@@ -6,14 +6,6 @@
 
 #define MUST(condition, ...) FAIL_IF(!(condition), FARM_VERIFY_FAILED, __VA_ARGS__)
 
-/* How many inputs must be there. */
-static int needed_count(const struct operator_row *row) {
-  static const char *const looking[] = {"Loop", "Resize", "Scan"};
-  for (size_t i = 0; i < sizeof looking / sizeof *looking; i++)
-    if (strcmp(row->name, looking[i]) == 0) return 0;
-  return *row->domain ? 0 : row->min_inputs;
-}
-
 enum farm_status node_arity_check(const struct operator_row *row, struct value *const *inputs, int input_count,
                                   int output_count) {
   int most_inputs = row->max_inputs < 0 ? OPERATOR_MAX_INPUTS : row->max_inputs;
@@ -22,7 +14,7 @@ enum farm_status node_arity_check(const struct operator_row *row, struct value *
   FAIL_IF(input_count > most_inputs, FARM_INVALID, "%d inputs, at most %d are allowed", input_count, most_inputs);
   FAIL_IF(output_count < row->min_outputs, FARM_INVALID, "%d outputs, at least %d are needed", output_count, row->min_outputs);
   FAIL_IF(output_count > most_outputs, FARM_INVALID, "%d outputs, at most %d are allowed", output_count, most_outputs);
-  for (int i = 0; i < needed_count(row); i++) FAIL_IF(!inputs[i], FARM_INVALID, "input %d is needed", i);
+  for (int i = 0; i < row->min_inputs; i++) FAIL_IF(!inputs[i] && operator_input_needed(row, i), FARM_INVALID, "input %d is needed", i);
   return FARM_OK;
 }
 
