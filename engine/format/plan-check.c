@@ -198,8 +198,10 @@ static enum farm_status control_check(struct check *check, uint32_t parent, cons
     return sub_block_check(check, parent, step->blocks[1], 0, step->output_count);
   }
   if (step->kind == STEP_SCAN) {
-    for (int i = 0; i < step->input_count; i++) FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Scan input %d is omitted", i);
-    return sub_block_check(check, parent, step->blocks[0], step->input_count, step->output_count);
+    int lengths = step->since_version == 8; // before the others, may be omitted, unknown to the body
+    FAIL_IF(step->input_count <= lengths, FARM_INVALID, "Scan without inputs");
+    for (int i = lengths; i < step->input_count; i++) FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Scan input %d is omitted", i);
+    return sub_block_check(check, parent, step->blocks[0], step->input_count - lengths, step->output_count);
   }
   FAIL_IF(step->input_count < 2 || step->output_count < step->input_count - 2, FARM_INVALID, "Loop without its inputs or outputs");
   for (int i = 2; i < step->input_count; i++) FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Loop input %d is omitted", i);

@@ -163,5 +163,7 @@ enum farm_status step_run_if(struct farm_context *context, struct step_state *st
 enum farm_status step_run_loop(struct farm_context *context, struct step_state *state);
 /* scan.c */
 enum farm_status step_run_scan(struct farm_context *context, struct step_state *state);
+/* scan-batch.c: Scan of opset 8 */
+enum farm_status step_run_scan_batch(struct farm_context *context, struct step_state *state);
 
 #endif

@@ -133,6 +133,7 @@ static enum farm_status outputs_finish(struct scan *scan) {
 enum farm_status step_run_scan(struct farm_context *context, struct step_state *state) {
   const struct plan_step *plan = state->step->plan;
   struct scan scan = {.context = context, .state = state, .body = context->engine->blocks[plan->blocks[0]].plan};
+  if (plan->since_version == 8) return step_run_scan_batch(context, state);
   int64_t scanned = attr_int(&plan->attrs, "num_scan_inputs", 0);
   FAIL_IF(scanned < 1 || scanned > plan->input_count || plan->input_count - scanned > plan->output_count, FARM_INVALID,
           "Scan of %lld inputs", (long long)scanned);

@@ -23,10 +23,11 @@ enum farm_status step_operands(const struct farm_engine *engine, struct prepared
   return FARM_OK;
 }
 
-/* May inference look at input i's contents? Those on the host and constants always; others when the operator says so. */
+/* May inference look at input i's contents? Those on the host, constants and empty ones always; others when the operator says so. */
 static bool contents_readable(const struct farm_engine *engine, const struct prepared *prepared, const struct step_state *state, int i) {
   const struct plan_step *plan = state->step->plan;
   uint32_t v = plan->inputs[i];
+  if (tensor_elems(state->inputs[i]) == 0) return true;
   if (state->settled || !state->run) return prepared->flags[v] & VALUE_DATA_SETTLED;
   bool on_host = i < 32 && state->step->operation.row->host_inputs >> i & 1;
   enum value_place place = engine->plan->values[v].place;
@@ -56,7 +57,7 @@ static enum farm_status infos_fill(const struct farm_engine *engine, const struc
     infos[i] = (struct shape_info){.type = *state->inputs[i]};
     infos[i].type.data = NULL;
     inputs[i] = &infos[i];
-    if (!contents_readable(engine, prepared, state, i) || !state->inputs[i]->data) continue;
+    if (!contents_readable(engine, prepared, state, i) || (!state->inputs[i]->data && tensor_elems(state->inputs[i]))) continue;
     infos[i].constant = state->inputs[i];
     TRY(known_fill(state->inputs[i], arena, &infos[i]));
   }
