@@ -42,12 +42,9 @@ static enum farm_status tensors_read(const char *folder, int set, const char *ki
 }
 
 /* Inputs bind by position; their shapes are the data's. */
-static enum farm_status shapes_from_data(const char *model_path, const struct data_set *data, struct arena *arena,
+static enum farm_status shapes_from_data(const struct model *model, const struct data_set *data, struct arena *arena,
                                          struct build_shape *shapes, int *out_count) {
-  struct model *model;
-  TRY(onnx_import(model_path, &model));
   *out_count = 0;
-  enum farm_status status = FARM_OK;
   for (int i = 0; i < model->graph->input_count && i < data->input_count; i++) {
     const struct value *input = model->graph->inputs[i];
     if (tensor_elems(&input->type) >= 0 || input->type.rank != data->inputs[i].rank) continue;
@@ -57,25 +54,24 @@ static enum farm_status shapes_from_data(const char *model_path, const struct da
     memcpy(shape->min, data->inputs[i].dims, sizeof shape->min);
     memcpy(shape->opt, data->inputs[i].dims, sizeof shape->opt);
     memcpy(shape->max, data->inputs[i].dims, sizeof shape->max);
-    if (!shape->input) status = FARM_NO_MEMORY;
+    FAIL_IF(!shape->input, FARM_NO_MEMORY, "out of memory for shapes");
   }
-  model_free(&model);
-  return status;
+  return FARM_OK;
 }
 
-static enum farm_status engine_make(const char *model_path, const struct data_set *data, const struct case_options *options,
+static enum farm_status engine_make(const struct model *model, const struct data_set *data, const struct case_options *options,
                                     const char *engine_path) {
   struct arena arena = {0};
   struct build_shape shapes[MOST_OPERANDS];
   struct build_report report = {0};
   const char *const targets[] = {options->target, NULL};
-  struct build_options build = {.model_path = model_path,
+  struct build_options build = {.model_path = model->path,
                                 .output_path = engine_path,
                                 .targets = targets,
                                 .shapes = shapes,
                                 .threads = options->threads,
                                 .cache_mode = CACHE_OFF};
-  enum farm_status status = shapes_from_data(model_path, data, &arena, shapes, &build.shape_count);
+  enum farm_status status = shapes_from_data(model, data, &arena, shapes, &build.shape_count);
   if (status == FARM_OK) status = build_run(&build, &report);
   build_report_free(&report);
   arena_free(&arena);
@@ -130,12 +126,16 @@ static enum farm_status engine_run(const char *engine_path, const struct data_se
 static enum farm_status set_run(const char *folder, int set, const struct case_options *options, const char *engine_path,
                                 char *why, size_t why_bytes) {
   struct arena arena = {0};
+  struct model *model = NULL;
   char model_path[PATH_MAX];
   snprintf(model_path, sizeof model_path, "%s/model.onnx", folder);
   struct data_set *data = arena_alloc(&arena, sizeof *data);
-  enum farm_status status = data ? tensors_read(folder, set, "input", &arena, data->inputs, &data->input_count) : FARM_NO_MEMORY;
+  enum farm_status status =
+      data ? onnx_import(model_path, &model) : FARM_NO_MEMORY; // first: the files may hold sequences where it has some
+  if (status == FARM_OK) status = tensors_read(folder, set, "input", &arena, data->inputs, &data->input_count);
   if (status == FARM_OK) status = tensors_read(folder, set, "output", &arena, data->outputs, &data->output_count);
-  if (status == FARM_OK) status = engine_make(model_path, data, options, engine_path);
+  if (status == FARM_OK) status = engine_make(model, data, options, engine_path);
+  model_free(&model);
   if (status == FARM_OK) status = engine_run(engine_path, data, options, why, why_bytes);
   arena_free(&arena);
   return status;

@@ -72,7 +72,8 @@ TEST(operation_products, "") {
   CHECK_TEXT(ONNX("MatMul", 13, none, LIST(T(F32, 0, 4), T(F32, 4, 6), NULL), 0, T(F32, 0, 6)),
              "op MatMul-13 in:f32[0,4] in:f32[4,6] out:f32[0,6]");
   CHECK_TEXT(ONNX("Relu", 14, none, LIST(T(F32, 2, 0, 4), NULL), 0, T(F32, 2, 0, 4)), "op Relu-14 in:f32[2,0,4] out:f32[2,0,4]");
-  CHECK_TEXT(ONNX("Transpose", 13, none, LIST(T(F32, 2, 0, 4), NULL), 0, T(F32, 4, 0, 2)), "op Transpose-13 in:f32[2,0,4] out:f32[4,0,2]");
+  CHECK_TEXT(ONNX("Transpose", 13, none, LIST(T(F32, 2, 0, 4), NULL), 0, T(F32, 4, 0, 2)),
+             "op Transpose-13 in:f32[2,0,4] out:f32[4,0,2]");
   CHECK_TEXT(ONNX("Gemm", 13, ATTRS(INT("transB", 1), END), LIST(T(F32, 8, 4), T(F32, 6, 4), T(F32, 6), NULL), 6, T(F32, 8, 6)),
              "gemm m8 n6 k4 tb f32 acc:f32 w:const +bias");
   CHECK_TEXT(ONNX("Gemm", 13, ATTRS(FLOAT("alpha", 0.5f), END), LIST(T(F32, 8, 4), T(F32, 4, 6), NULL), 0, T(F32, 8, 6)),

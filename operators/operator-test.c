@@ -15,9 +15,11 @@ TEST(operator_find_takes_the_newest_row_not_after_the_opset, "") {
 }
 
 TEST(operator_inputs_that_may_be_omitted, "") {
-  const struct operator_row *gemm = operator_find("", "Gemm", 13), *embed = operator_find("com.microsoft", "EmbedLayerNormalization", 1);
+  const struct operator_row *gemm = operator_find("", "Gemm", 13),
+                            *embed = operator_find("com.microsoft", "EmbedLayerNormalization", 1);
   CHECK(operator_input_needed(gemm, 0) && operator_input_needed(gemm, 1) && !operator_input_needed(gemm, 2));
-  CHECK(operator_input_needed(embed, 0) && !operator_input_needed(embed, 1) && operator_input_needed(embed, 2) && !operator_input_needed(embed, 4));
+  CHECK(operator_input_needed(embed, 0) && !operator_input_needed(embed, 1) && operator_input_needed(embed, 2) &&
+        !operator_input_needed(embed, 4));
   CHECK(operator_input_needed(embed, 6) && !operator_input_needed(embed, 7));
 }
 

@@ -94,7 +94,8 @@ static const struct {
 bool operator_input_needed(const struct operator_row *row, int input) {
   if (input >= row->min_inputs) return false;
   for (size_t i = 0; i < sizeof gaps / sizeof *gaps; i++)
-    if (strcmp(gaps[i].name, row->name) == 0 && strcmp(gaps[i].domain, row->domain) == 0) return input >= 32 || !(gaps[i].optional >> input & 1);
+    if (strcmp(gaps[i].name, row->name) == 0 && strcmp(gaps[i].domain, row->domain) == 0)
+      return input >= 32 || !(gaps[i].optional >> input & 1);
   return true;
 }
 

@@ -183,7 +183,8 @@ static void transpose_coalesce(struct problem *problem) {
 
 void problem_coalesce(struct problem *problem) {
   for (int i = 0; i < problem->dim_count; i++)
-    if (problem->dims[i] < 1 && (problem->kind == PROBLEM_MAP || problem->kind == PROBLEM_TRANSPOSE)) return; // problem_check refuses it
+    if (problem->dims[i] < 1 && (problem->kind == PROBLEM_MAP || problem->kind == PROBLEM_TRANSPOSE))
+      return; // problem_check refuses it
   if (problem->kind == PROBLEM_MAP) map_coalesce(problem);
   if (problem->kind == PROBLEM_TRANSPOSE) transpose_coalesce(problem);
 }
