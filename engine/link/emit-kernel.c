@@ -29,7 +29,6 @@ static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct
 
 static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct problem *problem,
                                     const char *text, struct link_choice *out) {
-  static const char *const layout_names[] = {"any", "nchw", "nhwc"};
   enum tactic_layout layout = layout_of_node(node);
   *out = (struct link_choice){0};
   if (emitter->pins) {
@@ -41,8 +40,8 @@ static enum farm_status choice_make(struct emitter *emitter, const struct node *
   }
   char variant[VARIANT_TEXT_MAX];
   variant_print(&out->variant, variant);
-  struct lock_pin noted = {pin_name(node), layout_names[layout], variant,   out->median_ns,
-                           out->ci95_ns,   out->candidates,      out->ties, out->error};
+  struct lock_pin noted = {pin_name(node), layout_pinned(node), variant,   out->median_ns,
+                           out->ci95_ns,   out->candidates,     out->ties, out->error};
   return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &noted) : FARM_OK;
 }
 

@@ -149,7 +149,7 @@ static bool split_is_view(const struct emitter *emitter, const struct node *node
 
 /* A node whose layout was a choice is pinned even when nothing is left to run. */
 static enum farm_status view_pin(struct emitter *emitter, const struct node *node) {
-  struct lock_pin pin = {.node = node->outputs[0]->name, .layout = "any", .variant = "view"};
+  struct lock_pin pin = {.node = node->outputs[0]->name, .layout = layout_pinned(node), .variant = "view"};
   return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &pin) : FARM_OK;
 }
 

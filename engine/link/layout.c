@@ -8,6 +8,9 @@
 static const int64_t to_nhwc[4] = {0, 2, 3, 1}, to_nchw[4] = {0, 3, 1, 2};
 static const int64_t axis_in_nhwc[4] = {0, 3, 1, 2}; // where a logical axis went
 
+#define TWIN_SUFFIX "@nhwc"
+#define CHANGE_PREFIX "layout of " // names of the Transpose nodes made here
+
 static bool is_fused(const struct node *node, const char *name) {
   return strcmp(node->row->domain, "tunefarm") == 0 && strcmp(node->row->name, name) == 0;
 }
@@ -68,6 +71,18 @@ bool layout_moves_input(const struct node *node, enum layout_role role, int inde
 enum tactic_layout layout_of_node(const struct node *node) {
   if (!is_fused(node, "Conv") && !is_fused(node, "Pool")) return LAYOUT_ANY;
   return strcmp(attr_string(&node->attrs, "layout", "nchw"), "nhwc") == 0 ? LAYOUT_NHWC : LAYOUT_NCHW;
+}
+
+void layout_twin_name(const struct value *value, char *out, size_t out_bytes) {
+  snprintf(out, out_bytes, "%s" TWIN_SUFFIX, value->name);
+}
+
+const char *layout_pinned(const struct node *node) {
+  const char *output = node->outputs[0] ? node->outputs[0]->name : "";
+  size_t length = strlen(output), suffix = strlen(TWIN_SUFFIX);
+  bool twin = length > suffix && strcmp(output + length - suffix, TWIN_SUFFIX) == 0;
+  if (twin && strncmp(node->name, CHANGE_PREFIX, strlen(CHANGE_PREFIX)) != 0) return "nhwc";
+  return layout_of_node(node) == LAYOUT_NCHW ? "nchw" : "any";
 }
 
 static struct tensor padded_to_4(const struct tensor *type) {
@@ -137,7 +152,7 @@ static enum farm_status transpose_add(struct graph *graph, struct node *before, 
   FAIL_IF(!row, FARM_FAILURE, "no Transpose in the operator table");
   struct attr attr = {.name = "perm", .type = ATTR_INTS, .count = 4, .ints = perm};
   char name[256];
-  snprintf(name, sizeof name, "layout of %s", to->name);
+  snprintf(name, sizeof name, CHANGE_PREFIX "%s", to->name);
   struct node *node = graph_node_add(graph, before, row, name, &from, 1, &to, 1, &attr, 1);
   FAIL_IF(!node, FARM_NO_MEMORY, "out of memory for a layout change");
   node->opset = 13;
@@ -146,7 +161,7 @@ static enum farm_status transpose_add(struct graph *graph, struct node *before, 
 
 static enum farm_status twin_add(struct rewriting *rewriting, struct value *value, struct value **out_twin) {
   char name[256];
-  snprintf(name, sizeof name, "%s@nhwc", value->name);
+  layout_twin_name(value, name, sizeof name);
   struct tensor type = layout_permuted(&value->type);
   *out_twin = rewriting->nhwc[value->id] = graph_value_add(value->graph, name, &type);
   FAIL_IF(!*out_twin, FARM_NO_MEMORY, "out of memory for a value");
@@ -166,7 +181,7 @@ static enum farm_status constant_twin(struct rewriting *rewriting, struct value 
           memcpy((char *)to.data + at * bytes,
                  (const char *)value->constant->data + (((n * d[1] + c) * d[2] + h) * d[3] + w) * bytes, (size_t)bytes);
   char name[256];
-  snprintf(name, sizeof name, "%s@nhwc", value->name);
+  layout_twin_name(value, name, sizeof name);
   *out_twin = rewriting->nhwc[value->id] = graph_constant_add(value->graph, name, &to);
   tensor_free(&to);
   FAIL_IF(!*out_twin, FARM_NO_MEMORY, "out of memory for a constant");

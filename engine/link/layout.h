@@ -24,6 +24,11 @@ bool layout_moves_input(const struct node *node, enum layout_role role, int inde
 /* The layout that tactics of this node must have, as its attributes stand now. */
 enum tactic_layout layout_of_node(const struct node *node);
 
+/* The layout as a lock file pins it, once layouts are explicit: "nhwc" for a node that was moved, else "nchw" or "any". */
+const char *layout_pinned(const struct node *node);
+/* The name a node's first output gets when the node is moved. */
+void layout_twin_name(const struct value *value, char *out, size_t out_bytes);
+
 /* nchw dims and type -> nhwc; ranks below 4 are left-padded with ones first. */
 struct tensor layout_permuted(const struct tensor *type);
 /* The operation channels-last; attributes are made in `arena`. */

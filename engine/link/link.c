@@ -59,8 +59,9 @@ static void labels_from_pins(const struct model *model, const struct lock_sectio
   for (const struct node *node = model->graph->first; node; node = node->next, index++) {
     if (layout_role(node) == LAYOUT_RIGID || !node->outputs[0]) continue;
     char twin[512];
-    snprintf(twin, sizeof twin, "%s@nhwc", node->outputs[0]->name);
-    labels[index] = lock_pin_find(pins, twin) != NULL; // a moved node writes its twin
+    layout_twin_name(node->outputs[0], twin, sizeof twin);
+    const struct lock_pin *pin = lock_pin_find(pins, twin); // a moved node writes its twin, and so does a change of layout
+    labels[index] = pin && strcmp(pin->layout, "nhwc") == 0;
   }
 }
 
