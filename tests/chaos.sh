@@ -1,9 +1,9 @@
 #!/bin/sh
 # Kills processes of a real build with SIGKILL, again and again: worker, measuring child, coordinator, builder. After each round the build, or
-# its rerun, must complete, a further build must measure nothing and give the same bytes, and the store must verify. Usage: chaos.sh BUILD ROUNDS
+# its rerun, must complete, a further build must measure nothing and give the same bytes, and the store must verify. Usage: chaos.sh BUILD [ROUNDS]
 set -u
 tunefarm=$1/tunefarm
-rounds=$2
+rounds=${2:-50}
 model=build/data/models/mnist/model.onnx
 if [ ! -r "$model" ]; then
   echo "skip chaos: $model is not there (make test-data)"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The slow tests: those tagged slow, then the sanitizer runs, then each fuzzer for 30 s. Usage: run-slow.sh BUILD BINARY…
+# The slow tests: those tagged slow, builds whose processes are killed, the sanitizer runs, each fuzzer for 30 s. Usage: run-slow.sh BUILD BINARY…
 build=$1
 shift
 failed=0
-sh tests/run.sh --slow "$@" || failed=$((failed + 1))
+sh tests/run.sh --slow "$build" "$@" tests/chaos.sh || failed=$((failed + 1))
 make --no-print-directory asan-test DEPS=no || failed=$((failed + 1))
 make --no-print-directory tsan-test DEPS=no || failed=$((failed + 1))
 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-30}" DEPS=no || failed=$((failed + 1))

@@ -1,12 +1,18 @@
 #!/bin/sh
-# Runs test binaries one after another and closes with one line that adds up theirs. Usage: run.sh [--slow] BINARY…
+# Runs test programs one after another and closes with one line that adds up theirs. A program is a test binary or a script (NAME.sh, called
+# with BUILD and, for slow tests, the rounds of its own). Usage: run.sh [--slow] BUILD PROGRAM…
 flags=
 [ "$1" = --slow ] && { flags=--slow; shift; }
+build=$1
+shift
 passed=0 failed=0 skipped=0
-for binary in "$@"; do
-  echo "== $(basename "$binary")"
+for program in "$@"; do
+  echo "== $(basename "$program")"
   out=$(mktemp)
-  "$binary" $flags 2>&1 | tee "$out"
+  case $program in
+  *.sh) sh "$program" "$build" 2>&1 | tee "$out" ;;
+  *) "$program" $flags 2>&1 | tee "$out" ;;
+  esac
   line=$(tail -n 1 "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$') || line="0 passed, 1 failed, 0 skipped"
   rm -f "$out"
   passed=$((passed + $(echo "$line" | cut -d' ' -f1)))

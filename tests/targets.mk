@@ -24,9 +24,10 @@ test-slow: deps
 	@$(MAKE) --no-print-directory test-slow-run
 
 TEST_BINARIES := $(foreach m,$(TESTED),$(BUILD)/test/$(m))
+TEST_SCRIPTS  := tests/end-to-end.sh
 test-binaries: all test-data $(TEST_BINARIES)
 test-run: test-binaries
-	@sh tests/run.sh $(TEST_BINARIES)
+	@sh tests/run.sh $(BUILD) $(TEST_BINARIES) $(TEST_SCRIPTS)
 test-slow-run: all test-data $(TEST_BINARIES) fuzzers
 	@sh tests/run-slow.sh $(BUILD) $(TEST_BINARIES)
 
@@ -51,7 +52,7 @@ tsan-test:
 	@TUNEFARM_TEST_PATIENCE=6 TSAN_OPTIONS=halt_on_error=1 $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" \
 	  TEST_BINARIES="$(foreach m,$(filter $(TSAN_MODULES),$(TESTED)),build/tsan/test/$(m))" tsan-run
 tsan-run: test-data $(TEST_BINARIES)
-	@sh tests/run.sh $(TEST_BINARIES)
+	@sh tests/run.sh $(BUILD) $(TEST_BINARIES)
 
 ## make fuzz           every parser fuzzed for FUZZ_SECONDS (300) with libFuzzer
 FUZZ_SECONDS ?= 300
