@@ -9,12 +9,13 @@ DESTDIR  ?=
 SANITIZE ?=
 DEPS     ?= yes
 CCACHE   := $(shell command -v ccache)
+export CCACHE_NOHASHDIR := 1# checkouts in other folders share what was compiled
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CFLAGS   ?= -O2 -g
 # No contraction by default: folding, packing and references give the same bits everywhere. Kernel files opt in by their suffix.
-ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(CFLAGS) -ffp-contract=off -fvisibility=hidden -fPIC -fno-math-errno -pthread -D_GNU_SOURCE \
-              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(CFLAGS) -ffp-contract=off -fvisibility=hidden -fPIC -fno-math-errno -pthread -D_GNU_SOURCE
+SANITIZE_CFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 LDFLAGS  += -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # One suffix per instruction set; gcc 12's -march=native misreads new CPUs, so each is spelled out and chosen by CPUID.
@@ -52,7 +53,7 @@ $(BUILD)/lib/%.a:
 isa = $(or $(ISA_$(lastword $(subst -, ,$(basename $(notdir $(1)))))),)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CCACHE) $(CC) $(ALL_CFLAGS) $(call isa,$<) -MMD -MP -c -o $@ $<
+	$(CCACHE) $(CC) $(ALL_CFLAGS) $(SANITIZE_CFLAGS) $(call isa,$<) -MMD -MP -c -o $@ $<
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 include tests/targets.mk
