@@ -19,6 +19,7 @@ TEST(resize_places_its_samples, "") {
                {"linear", "align_corners", {1, 5.0 / 3, 7.0 / 3, 3}},
                {"nearest", "half_pixel", {1, 1, 3, 3}},
                {"nearest", "asymmetric", {1, 1, 3, 3}},
+               {"nearest", "tf_half_pixel_for_nn", {1, 3, 3, 3}},
                {"cubic", "half_pixel", {0.7890625, 1.453125, 2.546875, 3.2109375}}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct op_case c = resize_case(x, cases[i].mode, cases[i].coordinates, twice, NULL);

@@ -17,6 +17,8 @@ static double source_of(const struct resample *r, const struct resample_axis *a,
     return resized == 1 ? 0 : x * (in - 1) / (resized - 1);
   case RESAMPLE_PYTORCH_HALF_PIXEL:
     return resized == 1 ? -0.5 : (x + 0.5) / a->scale - 0.5;
+  case RESAMPLE_TF_HALF_PIXEL_FOR_NN:
+    return (x + 0.5) / a->scale;
   case RESAMPLE_HALF_PIXEL_SYMMETRIC:
     return in / 2 * (1 - (double)a->out / resized) + (x + 0.5) / a->scale - 0.5;
   case RESAMPLE_CROP: {

@@ -11,7 +11,8 @@ enum resample_coordinates {
   RESAMPLE_PYTORCH_HALF_PIXEL,
   RESAMPLE_ALIGN_CORNERS,
   RESAMPLE_ASYMMETRIC,
-  RESAMPLE_CROP, // tf_crop_and_resize
+  RESAMPLE_CROP,                 // tf_crop_and_resize
+  RESAMPLE_TF_HALF_PIXEL_FOR_NN, // half_pixel that is not moved back
 };
 enum resample_nearest { RESAMPLE_PREFER_FLOOR, RESAMPLE_PREFER_CEIL, RESAMPLE_FLOOR, RESAMPLE_CEIL, RESAMPLE_SIMPLE };
 

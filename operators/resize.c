@@ -38,7 +38,7 @@ static enum farm_status resample_read(const struct operator_row *row, const stru
     TRY(named(attrs, "nearest_mode", nearest_names, 4, 0, &nearest));
   }
   *out = (struct resample){.mode = mode == 3 ? RESAMPLE_LINEAR : (enum resample_mode)mode,
-                           .coordinates = coordinates == 6 ? RESAMPLE_HALF_PIXEL : (enum resample_coordinates)coordinates,
+                           .coordinates = (enum resample_coordinates)coordinates,
                            .nearest = (enum resample_nearest)nearest,
                            .cubic = (double)attr_float(attrs, "cubic_coeff_a", -0.75f),
                            .extrapolation = (double)attr_float(attrs, "extrapolation_value", 0),
