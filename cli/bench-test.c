@@ -1,4 +1,5 @@
 /* `tunefarm bench`: the same variants listed, verified, timed, tuned. */
+#include "bench.h"
 #include "command-test.h"
 
 static const char problem[] = "gemm m24 n64 k48 f32 acc:f32 w:const +bias +relu";
@@ -79,4 +80,61 @@ TEST(bench_refuses_what_is_no_problem, "") {
   command_fails(2, "--layout", "bench", problem, "--layout", "chwn");
   command_fails(2, "cores are wanted", "bench", problem, "--threads", "1000");
   command_fails(5, "no operands of its own", "bench", "op Erf-13 in:f32[2] out:f32[2]");
+}
+
+/* ---- variants that misbehave, checked in this process ---- */
+
+static bool softmax_only(const struct problem *of) { return of->kind == PROBLEM_SOFTMAX; }
+static double no_cost(const struct problem *of, const struct variant *variant, const struct device_class *device_class,
+                      int threads) {
+  (void)of, (void)variant, (void)device_class, (void)threads;
+  return 1e9;
+}
+static enum farm_status run_crash(const struct kernel_call *call) {
+  (void)call;
+  signal(SIGSEGV, SIG_DFL); // a sanitizer would end the process politely
+  raise(SIGSEGV);
+  return FARM_OK;
+}
+static enum farm_status run_nothing(const struct kernel_call *call) {
+  (void)call;
+  return FARM_OK;
+}
+static const struct tactic crashing = {.id = "softmax__crash__test",
+                                       .kind = PROBLEM_SOFTMAX,
+                                       .source = "test",
+                                       .packed_operand = -1,
+                                       .applicable = softmax_only,
+                                       .cost = no_cost,
+                                       .run = run_crash};
+static const struct tactic lazy = {.id = "softmax__nothing__test",
+                                   .kind = PROBLEM_SOFTMAX,
+                                   .source = "test",
+                                   .packed_operand = -1,
+                                   .applicable = softmax_only,
+                                   .cost = no_cost,
+                                   .run = run_nothing};
+
+TEST(bench_verify_survives_variants_that_crash_or_do_nothing, "") {
+  struct bench bench = {.threads = 1};
+  struct variant reference[64];
+  REQUIRE_OK(catalogue_add(&crashing));
+  REQUIRE_OK(catalogue_add(&lazy));
+  REQUIRE_OK(problem_parse("softmax outer4 len16 f32", &bench.arena, &bench.problem));
+  REQUIRE_OK(cpu_device_class(&bench.device_class));
+  int count = catalogue_variants(&bench.problem, &bench.device_class, LAYOUT_ANY, reference, 64);
+  REQUIRE(count > 2);
+  struct bench_row rows[3] = {{.variant = {.tactic = &crashing}}, {.variant = {.tactic = &lazy}}, {.variant = reference[0]}};
+  for (int i = 0; i < 3; i++) variant_print(&rows[i].variant, rows[i].text);
+  bench.rows = rows;
+  bench.row_count = 3;
+  REQUIRE_OK(bench_verify(&bench));
+  CHECK(rows[0].known && rows[0].entry.status == FARM_TACTIC_CRASHED && strstr(rows[0].entry.message, "signal"));
+  CHECK(rows[1].known && rows[1].entry.status == FARM_TACTIC_WRONG && rows[1].entry.message[0]);
+  CHECK(rows[2].known && rows[2].entry.status == FARM_OK && rows[2].verdict.compared == 4 * 16);
+  json_t *root = bench_describe(&bench);
+  CHECK_TEXT(text_at(json_array_get(json_object_get(root, "variants"), 0), "status"), "OK"); // what is right comes first
+  CHECK(json_is_null(json_object_get(root, "winner")));                                      // nothing was timed
+  json_decref(root);
+  arena_free(&bench.arena);
 }

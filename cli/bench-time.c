@@ -10,8 +10,10 @@
 #include "../worker/job-runner.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PEAK_MS = 120, NO_DEFAULT = 4095, CHUNKS = 4, CHUNK_LEAST = 24 };
 
@@ -60,16 +62,34 @@ static enum farm_status record_keep(struct bench *bench, const struct record *re
   return FARM_OK;
 }
 
+/* Like a build's: redrawn on a terminal, else a line each ten seconds. */
+static void progress_show(const char *phase, int done, int total, uint64_t begun_ns, uint64_t *last_ns) {
+  bool terminal = isatty(STDERR_FILENO) == 1;
+  uint64_t now = clock_now_ns();
+  if (now - *last_ns < (terminal ? 200000000u : 10000000000u)) return;
+  *last_ns = now;
+  char left[32] = "";
+  if (done) snprintf(left, sizeof left, ", %.0f s left", (double)(now - begun_ns) * 1e-9 / done * (total - done));
+  fprintf(stderr, terminal ? "\r\033[K%s %d/%d%s" : "%s %d/%d%s\n", phase, done, total, left);
+}
+
+static void progress_end(void) {
+  if (isatty(STDERR_FILENO) == 1) fputs("\r\033[K", stderr);
+}
+
 static int wait_ms(const struct job_runner *runner) {
   uint64_t due = job_runner_due_ns(runner), now = clock_now_ns();
   return due <= now ? 0 : due - now > 500000000u ? 500 : (int)((due - now) / 1000000) + 1;
 }
 
-static enum farm_status runner_drive(struct bench *bench, struct job_runner *runner) {
-  for (;;) {
+static enum farm_status runner_drive(struct bench *bench, const struct wire_job *job, struct job_runner *runner) {
+  uint64_t begun_ns = clock_now_ns(), last_ns = begun_ns;
+  for (int done = 0;;) {
     struct runner_event event;
     TRY(job_runner_step(runner, clock_now_ns(), &event));
     if (event.kind == RUNNER_ENTRY) TRY(record_keep(bench, event.record));
+    done += event.kind == RUNNER_ENTRY;
+    progress_show(job->kind == WIRE_JOB_FINAL ? "final" : "screen", done, (int)job->variants_count, begun_ns, &last_ns);
     if (event.kind == RUNNER_DONE) {
       FAIL_IF(event.status != FARM_OK, event.status, "%s", event.message);
       return event.record ? record_keep(bench, event.record) : FARM_OK;
@@ -100,7 +120,8 @@ static enum farm_status job_do(struct bench *bench, enum wire_job_kind kind, int
   }
   if (job.variants_count == 0) return FARM_OK; // nothing survived
   TRY(job_runner_start(runner, &job, NULL));
-  enum farm_status status = runner_drive(bench, runner);
+  enum farm_status status = runner_drive(bench, &job, runner);
+  progress_end();
   struct runner_event event;
   if (status == FARM_OK) status = job_runner_step(runner, clock_now_ns(), &event); // lets go of the job
   return status;
