@@ -28,5 +28,6 @@ uint64_t kernel_case_sum(const struct kernel_case *kernel_case) {
   }
   sum = bytes_sum(sum, samples->index, samples->index ? (size_t)samples->count * sizeof *samples->index : 0);
   sum = bytes_sum(sum, samples->expected, samples->expected ? (size_t)samples->count * sizeof *samples->expected : 0);
-  return bytes_sum(sum, samples->projection, samples->projection ? (size_t)samples->projections * sizeof *samples->projection : 0);
+  return bytes_sum(sum, samples->projection,
+                   samples->projection ? (size_t)samples->projections * sizeof *samples->projection : 0);
 }

@@ -78,8 +78,10 @@ bool blame_final_taken(struct blame *blame, const bool *failed) {
   for (int i = 0; i < blame->count; i++) {
     struct blame_variant *v = &blame->variants[i];
     if (v->out || !failed[i]) continue;
-    if (++v->failures >= FAILURES_MOST) v->out = true;
-    else v->suspected = again = true;
+    if (++v->failures >= FAILURES_MOST)
+      v->out = true;
+    else
+      v->suspected = again = true;
   }
   return !again;
 }

@@ -4,10 +4,10 @@
  *     ▲                                    │
  *     └────────harmless alone (final)──────┘ harmless alone (screen): OUT, with its result
  *
- * A death convicts at the second time when the variant was alone in its child, at the third in any case: one kill from outside convicts
- * nobody. A failure (a wrong result, a broken guard) stands when nothing else ran in that child before; otherwise it is tried again alone,
- * since somebody else may have broken what it needs. When a final dies, its suspect is tried alone, and if that one is harmless, so is
- * every other finalist before the final is run again: who breaks the heap seldom dies of it himself.
+ * A death convicts at the second time when the variant was alone in its child, at the third in any case: one kill from outside
+ * convicts nobody. A failure (a wrong result, a broken guard) stands when nothing else ran in that child before; otherwise it is
+ * tried again alone, since somebody else may have broken what it needs. When a final dies, its suspect is tried alone, and if
+ * that one is harmless, so is every other finalist before the final is run again: who breaks the heap seldom dies of it himself.
  */
 #ifndef WORKER_BLAME_H
 #define WORKER_BLAME_H

@@ -37,7 +37,8 @@ static _Noreturn void child_become(const char *const *argv, int socket, const in
 enum farm_status child_process_start(const char *const *argv, const int *inherit, int count, struct child_process *out_child) {
   int ends[2];
   FAIL_IF(count > CHILD_BLOBS_MOST, FARM_INVALID, "%d descriptors for a measuring child", count);
-  FAIL_IF(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0, FARM_FAILURE, "no socket for a measuring child: %s", strerror(errno));
+  FAIL_IF(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0, FARM_FAILURE, "no socket for a measuring child: %s",
+          strerror(errno));
   pid_t pid = fork();
   if (pid == 0) child_become(argv, ends[1], inherit, count);
   close(ends[1]);
@@ -66,7 +67,8 @@ void child_process_end(struct child_process *child, int *out_wait_status) {
   kill(-child->pid, SIGKILL);
   if (*out_wait_status == -1) {
     kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
+    }
   }
   close(child->fd);
   *child = (struct child_process){0, -1};

@@ -17,7 +17,8 @@ static enum farm_status send_all(int fd, const uint8_t *data, size_t length) {
     ssize_t sent = send(fd, data + at, length - at, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) { // the reader is slow, or not reading any more
-      FAIL_IF(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, SEND_WAIT_MS) == 0, FARM_WORKER_LOST, "the measuring child does not listen");
+      FAIL_IF(poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, SEND_WAIT_MS) == 0, FARM_WORKER_LOST,
+              "the measuring child does not listen");
       continue;
     }
     FAIL_IF(sent < 0, FARM_WORKER_LOST, "the other side of the measuring child is gone: %s", strerror(errno));
@@ -32,7 +33,8 @@ enum farm_status child_frame_send(int fd, enum child_frame_type type, const void
   bytes_put_u32(&frame, (uint32_t)length + 1);
   bytes_put_u8(&frame, (uint8_t)type);
   bytes_put(&frame, body, length);
-  enum farm_status status = frame.failed ? status_set(FARM_NO_MEMORY, "out of memory for a frame") : send_all(fd, frame.data, frame.length);
+  enum farm_status status =
+      frame.failed ? status_set(FARM_NO_MEMORY, "out of memory for a frame") : send_all(fd, frame.data, frame.length);
   bytes_writer_free(&frame);
   return status;
 }

@@ -1,12 +1,11 @@
 /* Between a worker and its measuring child: frames of u32 length, u8 type, body, over a socket pair.
  *
- *   parent → JOB      a job message of protocol 1 (cluster/wire), with the variants to try in this child. An execute job's blobs are
- *                     descriptors of the child, from CHILD_BLOB_FD up, in the order of the job's list
- *   child  → RUNNING  i32 variant (or blob) index in that job (-1 the reference or none), f64 nanoseconds until the next sign of life
- *          → ENTRY    u32 variant index, u32 finalist, u32 rank, a record of kind SCREEN with one entry, as record_encode writes it
- *          → REPORT   the JSON of an execute job, before its DONE
- *          → DONE     status name, message: the job is over, the child waits for the next one
- * The child's bytes are believed no more than a peer's: lengths are capped, indices and records checked.
+ *   parent → JOB      a job message of protocol 1 (cluster/wire), with the variants to try in this child. An execute job's blobs
+ * are descriptors of the child, from CHILD_BLOB_FD up, in the order of the job's list child  → RUNNING  i32 variant (or blob)
+ * index in that job (-1 the reference or none), f64 nanoseconds until the next sign of life → ENTRY    u32 variant index, u32
+ * finalist, u32 rank, a record of kind SCREEN with one entry, as record_encode writes it → REPORT   the JSON of an execute job,
+ * before its DONE → DONE     status name, message: the job is over, the child waits for the next one The child's bytes are
+ * believed no more than a peer's: lengths are capped, indices and records checked.
  */
 #ifndef WORKER_CHILD_PROTOCOL_H
 #define WORKER_CHILD_PROTOCOL_H
@@ -18,7 +17,13 @@
 #include <stdbool.h>
 
 enum child_frame_type { CHILD_JOB = 1, CHILD_RUNNING, CHILD_ENTRY, CHILD_DONE, CHILD_REPORT };
-enum { CHILD_FRAME_MOST_BYTES = 8 << 20, CHILD_REPORT_MOST_BYTES = 60000, CHILD_BLOB_FD = 4, CHILD_BLOBS_MOST = 2, CHILD_EXIT_HEAP = 86 };
+enum {
+  CHILD_FRAME_MOST_BYTES = 8 << 20,
+  CHILD_REPORT_MOST_BYTES = 60000,
+  CHILD_BLOB_FD = 4,
+  CHILD_BLOBS_MOST = 2,
+  CHILD_EXIT_HEAP = 86
+};
 
 struct child_frame {
   enum child_frame_type type;
@@ -26,7 +31,8 @@ struct child_frame {
   size_t length;
 };
 
-enum farm_status child_frame_send(int fd, enum child_frame_type type, const void *body, size_t length); // FARM_WORKER_LOST: peer gone
+enum farm_status child_frame_send(int fd, enum child_frame_type type, const void *body,
+                                  size_t length); // FARM_WORKER_LOST: peer gone
 /* Collects bytes; one frame at a time. */
 struct child_reader {
   uint8_t *data;

@@ -19,7 +19,7 @@ struct child {
   size_t cold_bytes;
   struct thread_pool *pool; // of the last job's size
   struct kernel_case *kernel_case;
-  struct arena case_arena;  // problem of the case
+  struct arena case_arena; // problem of the case
   struct problem problem;
   char *case_text;
   const struct wire_job *job; // current
@@ -40,8 +40,16 @@ static void running_send(void *context, int variant, double allowed) {
 static enum farm_status entry_send(void *context, int variant, const struct record_entry *entry, const char *clocks) {
   struct child *child = context;
   struct record_entry copy = *entry;
-  struct record record = {.kind = RECORD_SCREEN, .problem = child->job->problem, .device_class = child->job->device_class, .policy = child->job->policy,
-                          .threads = child->job->threads, .device = "", .build = "", .clocks = clocks, .entry_count = 1, .entries = &copy};
+  struct record record = {.kind = RECORD_SCREEN,
+                          .problem = child->job->problem,
+                          .device_class = child->job->device_class,
+                          .policy = child->job->policy,
+                          .threads = child->job->threads,
+                          .device = "",
+                          .build = "",
+                          .clocks = clocks,
+                          .entry_count = 1,
+                          .entries = &copy};
   struct bytes_writer body = {0};
   bytes_put_u32(&body, (uint32_t)variant);
   bytes_put_u32(&body, entry->finalist);
@@ -49,7 +57,9 @@ static enum farm_status entry_send(void *context, int variant, const struct reco
   copy.finalist = false; // a screen record has none; the parent puts them back into the final
   copy.rank = UINT32_MAX;
   enum farm_status status = record_encode(&record, &body);
-  if (status == FARM_OK) status = body.failed ? status_set(FARM_NO_MEMORY, "out of memory for a record") : child_frame_send(child->fd, CHILD_ENTRY, body.data, body.length);
+  if (status == FARM_OK)
+    status = body.failed ? status_set(FARM_NO_MEMORY, "out of memory for a record")
+                         : child_frame_send(child->fd, CHILD_ENTRY, body.data, body.length);
   bytes_writer_free(&body);
   return status;
 }
@@ -108,9 +118,16 @@ static enum farm_status variants_read(struct child *child, struct measure_job *j
     sources[i] = wire->variants[i].source;
     TRY(variant_parse(texts[i], &variants[i]));
   }
-  *job = (struct measure_job){.problem = &child->problem, .variants = variants, .texts = texts, .sources = sources, .variant_count = (int)wire->variants_count,
-                              .default_index = (int)wire->default_index, .threads = (int)wire->threads, .estimated_ns = wire->estimated_ns,
-                              .cold_bytes = child->cold_bytes, .cores = &child->cores};
+  *job = (struct measure_job){.problem = &child->problem,
+                              .variants = variants,
+                              .texts = texts,
+                              .sources = sources,
+                              .variant_count = (int)wire->variants_count,
+                              .default_index = (int)wire->default_index,
+                              .threads = (int)wire->threads,
+                              .estimated_ns = wire->estimated_ns,
+                              .cold_bytes = child->cold_bytes,
+                              .cores = &child->cores};
   return measure_policy_parse(wire->policy, &job->policy);
 }
 

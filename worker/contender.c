@@ -14,12 +14,19 @@ static void contender_fail(struct contender *c, enum farm_status status) {
   c->entry.times = (struct record_times){0};
 }
 
-static void contender_make(const struct measure_job *job, struct thread_pool *pool, int i, double *samples, struct contender *out) {
+static void contender_make(const struct measure_job *job, struct thread_pool *pool, int i, double *samples,
+                           struct contender *out) {
   *out = (struct contender){.alive = true, .sampler = {.pool = pool, .samples = samples}};
-  out->entry = (struct record_entry){.variant = job->texts[i], .source_digest = job->sources[i], .status = FARM_OK, .message = "", .rank = RECORD_RANK_NONE,
+  out->entry = (struct record_entry){.variant = job->texts[i],
+                                     .source_digest = job->sources[i],
+                                     .status = FARM_OK,
+                                     .message = "",
+                                     .rank = RECORD_RANK_NONE,
                                      .is_default = i == job->default_index};
-  if (variant_legal(job->problem, &job->variants[i])) out->entry.workspace_bytes = variant_workspace(job->problem, &job->variants[i], job->threads);
-  else contender_fail(out, status_set(FARM_TACTIC_REFUSED, "%s does not apply to this problem", job->texts[i]));
+  if (variant_legal(job->problem, &job->variants[i]))
+    out->entry.workspace_bytes = variant_workspace(job->problem, &job->variants[i], job->threads);
+  else
+    contender_fail(out, status_set(FARM_TACTIC_REFUSED, "%s does not apply to this problem", job->texts[i]));
 }
 
 enum farm_status contenders_make(const struct measure_job *job, struct thread_pool *pool, struct contender **out) {
@@ -46,7 +53,8 @@ void contenders_free(struct contender *all, int count) {
   free(all);
 }
 
-enum farm_status contender_prepare(struct contender *c, struct kernel_case *kernel_case, const struct measure_job *job, int index) {
+enum farm_status contender_prepare(struct contender *c, struct kernel_case *kernel_case, const struct measure_job *job,
+                                   int index) {
   const struct variant *variant = &job->variants[index];
   return kernel_trial_make(kernel_case, variant, job->threads, measure_copies(job, variant), &c->sampler.trial);
 }
@@ -58,10 +66,12 @@ enum farm_status contender_check(struct contender *c, struct thread_pool *pool) 
   return status;
 }
 
-/* Whatever a kernel's run returns is its own trouble; loss of the process is not, and lack of memory is when it is asked for here. */
+/* Whatever a kernel's run returns is its own trouble; loss of the process is not, and lack of memory is when it is asked for
+ * here. */
 enum farm_status contender_judge(struct contender *c, enum farm_status status) {
   if (status == FARM_OK || status == FARM_WORKER_LOST) return status;
-  contender_fail(c, status_loses(status) == LOSES_TACTIC ? status : status_prefix(FARM_TACTIC_REFUSED, "%s", status_name(status)));
+  contender_fail(c,
+                 status_loses(status) == LOSES_TACTIC ? status : status_prefix(FARM_TACTIC_REFUSED, "%s", status_name(status)));
   return FARM_OK;
 }
 
@@ -78,7 +88,8 @@ enum farm_status contender_tell(struct contender *c, int index, const struct mea
 double contenders_best(const struct contender *all, int count) {
   double best = 0;
   for (int i = 0; i < count; i++)
-    if (all[i].entry.status == FARM_OK && all[i].entry.times.n && (best == 0 || all[i].entry.times.median < best)) best = all[i].entry.times.median;
+    if (all[i].entry.status == FARM_OK && all[i].entry.times.n && (best == 0 || all[i].entry.times.median < best))
+      best = all[i].entry.times.median;
   return best;
 }
 
@@ -99,7 +110,8 @@ static void waiting_sign(void *context) {
   waiter->events->running(waiter->events->context, waiter->variant, waiter->allowed_ns);
 }
 
-enum farm_status cores_lock_alive(const struct measure_job *job, const struct measure_events *events, int variant, struct core_locks *out_locks) {
+enum farm_status cores_lock_alive(const struct measure_job *job, const struct measure_events *events, int variant,
+                                  struct core_locks *out_locks) {
   struct waiter waiter = {events, variant, pulse_first_allowed_ns(job)};
   return cores_lock(job->cores, waiting_sign, &waiter, out_locks);
 }

@@ -25,7 +25,8 @@ enum farm_status cores_parse(const char *text, cpu_set_t *out_cores) {
       FAIL_IF(!isdigit((unsigned char)end[1]), FARM_USAGE, "cores `%s`: not a list like 0-3,6", text);
       last = strtoul(end + 1, &end, 10);
     }
-    FAIL_IF(last >= CPU_SETSIZE || first > last || (*end && *end != ',') || (*end == ',' && !end[1]), FARM_USAGE, "cores `%s`: not a list like 0-3,6", text);
+    FAIL_IF(last >= CPU_SETSIZE || first > last || (*end && *end != ',') || (*end == ',' && !end[1]), FARM_USAGE,
+            "cores `%s`: not a list like 0-3,6", text);
     for (unsigned long core = first; core <= last; core++) {
       FAIL_IF(!CPU_ISSET(core, &allowed), FARM_USAGE, "cores `%s`: this process may not use core %lu", text, core);
       CPU_SET(core, &cores);
@@ -88,8 +89,10 @@ enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *contex
   for (int core = 0; core < CPU_SETSIZE && status == FARM_OK; core++) {
     if (!CPU_ISSET(core, cores)) continue;
     int fd = lock_open(core);
-    if (fd < 0) status = status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(errno));
-    else out_locks->fds[out_locks->count++] = fd, status = lock_wait(fd, waiting, context);
+    if (fd < 0)
+      status = status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(errno));
+    else
+      out_locks->fds[out_locks->count++] = fd, status = lock_wait(fd, waiting, context);
   }
   if (status != FARM_OK) cores_unlock(out_locks);
   return status;

@@ -12,7 +12,8 @@ enum farm_status cores_parse(const char *text, cpu_set_t *out_cores);
 void cores_print(const cpu_set_t *cores, char *out, size_t out_bytes);
 enum farm_status cores_bind(const cpu_set_t *cores); // this process, before it makes threads
 
-/* One lock file per core in a folder that all users of the machine share; taken in rising order, so that nobody waits in a circle. */
+/* One lock file per core in a folder that all users of the machine share; taken in rising order, so that nobody waits in a
+ * circle. */
 struct core_locks {
   int fds[CPU_SETSIZE];
   int count;

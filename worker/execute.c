@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 
 enum { PAIRS_MOST = 20000, PAIRS_LEAST = 5, LOAD_ALLOWED_S = 300 };
-#define TOLERANCE 1e-2 // of the largest value: two sound engines of one model may sum in another order and choose other precisions
+#define TOLERANCE                                                                                                                \
+  1e-2 // of the largest value: two sound engines of one model may sum in another order and choose other precisions
 
 struct engine_under_test {
   int blob; // index in the job's list
@@ -37,7 +38,9 @@ struct comparison {
   uint32_t count;
 };
 
-static enum farm_status said(enum farm_status status) { return status == FARM_OK ? FARM_OK : status_set(status, "%s", farm_last_message()); }
+static enum farm_status said(enum farm_status status) {
+  return status == FARM_OK ? FARM_OK : status_set(status, "%s", farm_last_message());
+}
 
 /* ---- loading ---- */
 
@@ -60,7 +63,8 @@ static enum farm_status blob_map(int fd, struct engine_under_test *side) {
   return FARM_OK;
 }
 
-static enum farm_status side_load(struct comparison *c, const struct wire_job *job, const char *name, int first_fd, struct engine_under_test *side) {
+static enum farm_status side_load(struct comparison *c, const struct wire_job *job, const char *name, int first_fd,
+                                  struct engine_under_test *side) {
   side->blob = -1;
   for (uint32_t i = 0; i < job->blobs_count; i++)
     if (strcmp(job->blobs[i].name, name) == 0) side->blob = (int)i;
@@ -89,15 +93,18 @@ static void side_free(struct engine_under_test *side) {
 static void fill(struct tensor *tensor, uint64_t seed) {
   int64_t elems = tensor_elems(tensor);
   for (int64_t i = 0; i < elems; i++) {
-    if (dtype_is_float(tensor->dtype)) dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
-    else dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(random_u64(seed, (uint64_t)i) & 1));
+    if (dtype_is_float(tensor->dtype))
+      dtype_store_f64(tensor->dtype, tensor->data, i, random_normal(seed, (uint64_t)i));
+    else
+      dtype_store_i64(tensor->dtype, tensor->data, i, (int64_t)(random_u64(seed, (uint64_t)i) & 1));
   }
 }
 
 static enum farm_status input_feed(struct comparison *c, int32_t index) {
   farm_binding_t of[2] = {{.size = sizeof of[0]}, {.size = sizeof of[1]}};
   for (int k = 0; k < 2; k++) TRY(said(farm_engine_input(c->sides[k].engine, index, &of[k])));
-  bool same = strcmp(of[0].name, of[1].name) == 0 && of[0].tensor.dtype == of[1].tensor.dtype && of[0].tensor.rank == of[1].tensor.rank &&
+  bool same = strcmp(of[0].name, of[1].name) == 0 && of[0].tensor.dtype == of[1].tensor.dtype &&
+              of[0].tensor.rank == of[1].tensor.rank &&
               memcmp(of[0].opt, of[1].opt, sizeof of[0].opt[0] * (size_t)of[0].tensor.rank) == 0;
   FAIL_IF(!same, FARM_MISMATCH, "the engines differ in input %s", of[0].name);
   struct tensor tensor = {.dtype = (enum dtype)of[0].tensor.dtype, .rank = of[0].tensor.rank};
@@ -107,7 +114,8 @@ static enum farm_status input_feed(struct comparison *c, int32_t index) {
   tensor.data = arena_alloc(&c->arena, bytes + 1);
   FAIL_IF(!tensor.data, FARM_NO_MEMORY, "out of memory for input %s", of[0].name);
   fill(&tensor, (uint64_t)index + 1);
-  farm_tensor_t given = {.size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
+  farm_tensor_t given = {
+      .size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
   memcpy(given.dims, tensor.dims, sizeof given.dims);
   for (int k = 0; k < 2; k++) TRY(said(farm_context_set_input(c->sides[k].context, index, &given)));
   return FARM_OK;
@@ -116,7 +124,8 @@ static enum farm_status input_feed(struct comparison *c, int32_t index) {
 static enum farm_status inputs_feed(struct comparison *c) {
   int32_t count = farm_engine_input_count(c->sides[0].engine);
   FAIL_IF(count != farm_engine_input_count(c->sides[1].engine), FARM_MISMATCH, "the engines have other numbers of inputs");
-  FAIL_IF(farm_engine_output_count(c->sides[0].engine) != farm_engine_output_count(c->sides[1].engine), FARM_MISMATCH, "the engines have other numbers of outputs");
+  FAIL_IF(farm_engine_output_count(c->sides[0].engine) != farm_engine_output_count(c->sides[1].engine), FARM_MISMATCH,
+          "the engines have other numbers of outputs");
   for (int32_t i = 0; i < count; i++) TRY(input_feed(c, i));
   return FARM_OK;
 }
@@ -178,7 +187,9 @@ static enum farm_status pairs_time(struct comparison *c) {
   TRY(cores_lock(c->cores, lock_sign, c, &locks));
   for (int k = 0; k < 4 && status == FARM_OK; k++) status = side_run(c, &c->sides[k % 2], &ignored); // warm-up
   uint64_t begin = clock_now_ns();
-  while (status == FARM_OK && c->count < PAIRS_MOST && (c->count < PAIRS_LEAST || (double)(clock_now_ns() - begin) < c->seconds * 1e9)) status = pair_time(c);
+  while (status == FARM_OK && c->count < PAIRS_MOST &&
+         (c->count < PAIRS_LEAST || (double)(clock_now_ns() - begin) < c->seconds * 1e9))
+    status = pair_time(c);
   cores_unlock(&locks);
   return status;
 }
@@ -188,8 +199,11 @@ static enum farm_status report_make(struct comparison *c, struct strbuf *out) {
   times_of(c->sides[0].samples, c->count, &a);
   times_of(c->sides[1].samples, c->count, &b);
   times_of(c->ratios, c->count, &ratio);
-  strbuf_printf(out, "{\"a_ms\":%.9g,\"b_ms\":%.9g,\"ratio\":%.9g,\"ci95_low\":%.9g,\"ci95_high\":%.9g,\"n\":%u,\"max_rel_difference\":%.9g}", a.median * 1e-6,
-                b.median * 1e-6, ratio.median, ratio.ci_low, ratio.ci_high, c->count, isfinite(c->worst) ? c->worst : 1e300);
+  strbuf_printf(
+      out,
+      "{\"a_ms\":%.9g,\"b_ms\":%.9g,\"ratio\":%.9g,\"ci95_low\":%.9g,\"ci95_high\":%.9g,\"n\":%u,\"max_rel_difference\":%.9g}",
+      a.median * 1e-6, b.median * 1e-6, ratio.median, ratio.ci_low, ratio.ci_high, c->count,
+      isfinite(c->worst) ? c->worst : 1e300);
   FAIL_IF(out->failed, FARM_NO_MEMORY, "out of memory for a report");
   return FARM_OK;
 }
@@ -204,7 +218,8 @@ static enum farm_status compare_run(struct comparison *c, const struct wire_job 
   return pairs_time(c);
 }
 
-enum farm_status execute_job(const struct wire_job *job, int first_fd, const cpu_set_t *cores, const struct execute_events *events, struct strbuf *out_report) {
+enum farm_status execute_job(const struct wire_job *job, int first_fd, const cpu_set_t *cores,
+                             const struct execute_events *events, struct strbuf *out_report) {
   struct comparison c = {.events = events, .cores = cores};
   TRY(spec_parse(job->spec, &c));
   c.ratios = calloc(PAIRS_MOST, sizeof *c.ratios);

@@ -4,7 +4,9 @@
 #include "../base/clock.h"
 #include "../kernels/reference-tactic.h"
 #include "../kernels/tactic.h"
+#include "../coordinator/coordinator.h"
 #include "child.h"
+#include "worker.h"
 
 #include <math.h>
 #include <poll.h>
@@ -31,7 +33,8 @@ static bool never(const struct problem *problem, const struct variant *variant) 
   (void)problem, (void)variant;
   return false;
 }
-static double cost_any(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads) {
+static double cost_any(const struct problem *problem, const struct variant *variant, const struct device_class *device_class,
+                       int threads) {
   (void)problem, (void)variant, (void)device_class, (void)threads;
   return 1e12;
 }
@@ -109,7 +112,9 @@ static enum farm_status company_run(const struct kernel_call *call) {
   if (++runs_in_company > 6 && speeds_ran) die();
   return good(call);
 }
-static enum farm_status refuses_run(const struct kernel_call *call) { return status_set(FARM_INVALID, "does not like %s", call->variant->tactic->id); }
+static enum farm_status refuses_run(const struct kernel_call *call) {
+  return status_set(FARM_INVALID, "does not like %s", call->variant->tactic->id);
+}
 static enum farm_status poison_run(const struct kernel_call *call) {
   poisoned = 1;
   return good(call);
@@ -126,27 +131,61 @@ static enum farm_status speed_run(const struct kernel_call *call) {
   return FARM_OK;
 }
 
-#define SPEED_PARAM {{.name = "us", .values = speeds, .value_count = 6}}
+#define SPEED_PARAM                                                                                                              \
+  {                                                                                                                              \
+    { .name = "us", .values = speeds, .value_count = 6 }                                                                         \
+  }
 static const int16_t speeds[] = {200, 400, 401, 404, 800, 3200};
-#define TACTIC(text, function, ...) \
-  {.id = text, .kind = PROBLEM_GEMM, .source = "reference", .packed_operand = -1, .applicable = small_gemm, .cost = cost_any, .run = function, __VA_ARGS__}
-static const struct tactic tactics[] = {
-    TACTIC(CRASH, crash_run, ), TACTIC(SPIN, hang_run, ), TACTIC(SLEEP, sleep_run, ), TACTIC(NAN_ONE, nan_run, ), TACTIC(SLIGHTLY, slightly_run, ),
-    TACTIC(PAST_END, past_run, ), TACTIC(FAR_PAST, far_run, ), TACTIC(SCRIBBLE, scribble_run, ), TACTIC(OPERAND, operand_run, ),
-    TACTIC(READS_GUARD, guard_run, ), TACTIC(SECOND_RUN, second_run, ), TACTIC(IN_COMPANY, company_run, ), TACTIC(REFUSES, refuses_run, ),
-    TACTIC(POISON, poison_run, ), TACTIC(VICTIM, victim_run, ), TACTIC(ILLEGAL, good, .legal = never),
-    TACTIC("gemm_f32__test_speed__any", speed_run, .params = SPEED_PARAM)};
+#define TACTIC(text, function, ...)                                                                                              \
+  {                                                                                                                              \
+    .id = text, .kind = PROBLEM_GEMM, .source = "reference", .packed_operand = -1, .applicable = small_gemm, .cost = cost_any,   \
+    .run = function, __VA_ARGS__                                                                                                 \
+  }
+static const struct tactic tactics[] = {TACTIC(CRASH, crash_run, ),
+                                        TACTIC(SPIN, hang_run, ),
+                                        TACTIC(SLEEP, sleep_run, ),
+                                        TACTIC(NAN_ONE, nan_run, ),
+                                        TACTIC(SLIGHTLY, slightly_run, ),
+                                        TACTIC(PAST_END, past_run, ),
+                                        TACTIC(FAR_PAST, far_run, ),
+                                        TACTIC(SCRIBBLE, scribble_run, ),
+                                        TACTIC(OPERAND, operand_run, ),
+                                        TACTIC(READS_GUARD, guard_run, ),
+                                        TACTIC(SECOND_RUN, second_run, ),
+                                        TACTIC(IN_COMPANY, company_run, ),
+                                        TACTIC(REFUSES, refuses_run, ),
+                                        TACTIC(POISON, poison_run, ),
+                                        TACTIC(VICTIM, victim_run, ),
+                                        TACTIC(ILLEGAL, good, .legal = never),
+                                        TACTIC("gemm_f32__test_speed__any", speed_run, .params = SPEED_PARAM)};
 
-/* This binary is also the measuring child of its tests. */
-__attribute__((constructor)) static void tactics_add(void) {
+/* ---- this binary in other roles ---- */
+
+static int worker_role(void) {
+  static const char *const child[] = {"/proc/self/exe", NULL};
+  const struct worker_options options = {
+      .endpoint = getenv("TUNEFARM_TEST_ENDPOINT"), .cores = "", .child_argv = child, .build = "test"};
+  setenv("TUNEFARM_TEST_ROLE", "child", 1);
+  return status_exit_code(worker_run(&options));
+}
+
+static int coordinator_role(void) {
+  const struct coordinator_options options = {.cache_folder = getenv("TUNEFARM_TEST_CACHE"), .build = "test"};
+  return status_exit_code(coordinator_run(&options));
+}
+
+__attribute__((constructor)) static void roles_play(void) {
+  const char *role = getenv("TUNEFARM_TEST_ROLE");
   for (size_t i = 0; i < sizeof tactics / sizeof *tactics; i++)
     if (catalogue_add(&tactics[i]) != FARM_OK) abort();
-  if (getenv("TUNEFARM_TEST_CHILD")) _exit(measuring_child_main(3, ""));
+  if (role && strcmp(role, "child") == 0) _exit(measuring_child_main(3, ""));
+  if (role && strcmp(role, "worker") == 0) _exit(worker_role());
+  if (role && strcmp(role, "coordinator") == 0) _exit(coordinator_role());
 }
 
 const char *const *test_child_argv(void) {
   static const char *const argv[] = {"/proc/self/exe", NULL};
-  setenv("TUNEFARM_TEST_CHILD", "1", 1);
+  setenv("TUNEFARM_TEST_ROLE", "child", 1);
   setenv("TUNEFARM_LOCKS", test_folder(), 0); // not in the way of whoever measures on this machine
   return argv;
 }
@@ -190,9 +229,17 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out) {
     REQUIRE_OK(variant_parse(plan->variants[i], &parsed));
     variants[i] = (struct wire_variant){plan->variants[i], tactic_source_digest(parsed.tactic)};
   }
-  struct wire_job job = {.kind = (uint8_t)plan->kind, .problem = TEST_PROBLEM, .device_class = "cpu test", .threads = 1,
-                         .policy = plan->policy ? plan->policy : "cold/1 effort1", .variants = variants, .variants_count = (uint32_t)plan->count, .spec = ""};
-  struct job_runner_options options = {.child_argv = test_child_argv(), .device = "cores 0", .build = "test",
+  struct wire_job job = {.kind = (uint8_t)plan->kind,
+                         .problem = TEST_PROBLEM,
+                         .device_class = "cpu test",
+                         .threads = 1,
+                         .policy = plan->policy ? plan->policy : "cold/1 effort1",
+                         .variants = variants,
+                         .variants_count = (uint32_t)plan->count,
+                         .spec = ""};
+  struct job_runner_options options = {.child_argv = test_child_argv(),
+                                       .device = "cores 0",
+                                       .build = "test",
                                        .hang_ns = plan->hang_ns ? plan->hang_ns : 2000000000u};
   struct job_runner *runner;
   struct runner_event event;

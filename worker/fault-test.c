@@ -10,7 +10,8 @@ static void expect(const struct job_outcome *outcome, const char *variant, enum 
   const struct job_entry *entry = entry_of(outcome, variant);
   CHECK_MESSAGE(entry, "%s has no entry", variant);
   if (!entry) return;
-  CHECK_MESSAGE(entry->entry.status == status, "%s: %s (%s) instead of %s", variant, status_name(entry->entry.status), entry->message, status_name(status));
+  CHECK_MESSAGE(entry->entry.status == status, "%s: %s (%s) instead of %s", variant, status_name(entry->entry.status),
+                entry->message, status_name(status));
   CHECK_MESSAGE((status == FARM_OK) == (entry->entry.times.n > 0), "%s: %u samples", variant, entry->entry.times.n);
   CHECK_MESSAGE((status == FARM_OK) == !*entry->message, "%s: message `%s`", variant, entry->message);
 }
@@ -19,10 +20,10 @@ static void expect(const struct job_outcome *outcome, const char *variant, enum 
 static const struct {
   const char *variant;
   enum farm_status status;
-} faults[] = {{CRASH, FARM_TACTIC_CRASHED},     {SPIN, FARM_TACTIC_HUNG},         {SLEEP, FARM_TACTIC_HUNG},
-              {NAN_ONE, FARM_TACTIC_WRONG},     {SLIGHTLY, FARM_TACTIC_WRONG},    {PAST_END, FARM_TACTIC_OVERRAN},
-              {FAR_PAST, FARM_TACTIC_CRASHED},  {OPERAND, FARM_TACTIC_OVERRAN},   {READS_GUARD, FARM_TACTIC_WRONG},
-              {SECOND_RUN, FARM_TACTIC_CRASHED}, {REFUSES, FARM_TACTIC_REFUSED},  {ILLEGAL, FARM_TACTIC_REFUSED}};
+} faults[] = {{CRASH, FARM_TACTIC_CRASHED},      {SPIN, FARM_TACTIC_HUNG},       {SLEEP, FARM_TACTIC_HUNG},
+              {NAN_ONE, FARM_TACTIC_WRONG},      {SLIGHTLY, FARM_TACTIC_WRONG},  {PAST_END, FARM_TACTIC_OVERRAN},
+              {FAR_PAST, FARM_TACTIC_CRASHED},   {OPERAND, FARM_TACTIC_OVERRAN}, {READS_GUARD, FARM_TACTIC_WRONG},
+              {SECOND_RUN, FARM_TACTIC_CRASHED}, {REFUSES, FARM_TACTIC_REFUSED}, {ILLEGAL, FARM_TACTIC_REFUSED}};
 
 static void screen_one_between_good(const char *fault, enum farm_status status) {
   const char *const variants[] = {SPEED(200), fault, SPEED(400)};
@@ -37,7 +38,8 @@ static void screen_one_between_good(const char *fault, enum farm_status status) 
 
 TEST(fault_costs_only_itself, "timeout:120") {
   for (int i = 0; i < COUNT(faults); i++)
-    if (faults[i].status != FARM_TACTIC_HUNG) screen_one_between_good(faults[i].variant, faults[i].status); // the mixtures hang, too
+    if (faults[i].status != FARM_TACTIC_HUNG)
+      screen_one_between_good(faults[i].variant, faults[i].status); // the mixtures hang, too
 }
 
 /* The allocator finds it in its own way: an abort, or canaries. */
@@ -123,7 +125,10 @@ TEST(fault_from_outside_blames_nobody, "timeout:120") {
   int kills = 0;
   for (int kind = WIRE_JOB_SCREEN; kind <= WIRE_JOB_FINAL; kind++)
     for (uint64_t ms = 3; ms < 130; ms += 21) {
-      job_run_to_end(&(struct job_plan){.kind = (enum wire_job_kind)kind, .variants = variants, .count = 4, .kill_after_ns = ms * 1000000, .kills = 1}, &outcome);
+      job_run_to_end(
+          &(struct job_plan){
+              .kind = (enum wire_job_kind)kind, .variants = variants, .count = 4, .kill_after_ns = ms * 1000000, .kills = 1},
+          &outcome);
       CHECK_MESSAGE(outcome.status == FARM_OK && outcome.count == 4, "%s", outcome.message);
       for (int i = 0; i < 4; i++) expect(&outcome, variants[i], FARM_OK);
       kills += outcome.kills;

@@ -6,7 +6,14 @@
 #include <stdlib.h>
 
 #define REST_SHARE 2.0 // of the fastest median: what is this slow needs no more samples
-enum { LEAST_SAMPLES = 12, LEAST_OVER_BUDGET = 5, LEAST_TO_REST = 8, LEAST_TO_REST_SLOW = 4, LOOK_EVERY = 4, MOST_FINALISTS = 64 };
+enum {
+  LEAST_SAMPLES = 12,
+  LEAST_OVER_BUDGET = 5,
+  LEAST_TO_REST = 8,
+  LEAST_TO_REST_SLOW = 4,
+  LOOK_EVERY = 4,
+  MOST_FINALISTS = 64
+};
 
 struct final {
   struct kernel_case *kernel_case;
@@ -124,7 +131,8 @@ static enum farm_status final_run(struct final *f) {
   return results_tell(f);
 }
 
-enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events) {
+enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
+                               const struct measure_events *events) {
   struct final f = {.kernel_case = kernel_case, .job = job, .events = events, .pool = pool};
   FAIL_IF(job->variant_count > MOST_FINALISTS, FARM_INVALID, "a final of %d variants", job->variant_count);
   heap_is_sound(); // lays the canaries

@@ -1,11 +1,13 @@
-/* Is the heap as it was? Canaries that nobody writes to, laid out before any kernel runs, and a walk over the allocator's own headers.
+/* Is the heap as it was? Canaries that nobody writes to, laid out before any kernel runs, and a walk over the allocator's own
+ * headers.
  *
- * glibc's main heap is one row of chunks, each beginning with its size (the low bits are flags; the lowest: the chunk before is in use):
+ * glibc's main heap is one row of chunks, each beginning with its size (the low bits are flags; the lowest: the chunk before is
+ * in use):
  *
  *   first canary ──► [size|…data…][size|…data…] … [size| top ] ◄── sbrk(0)
  *
- * A kernel that writes past its buffer hits the next size word: the row no longer ends at the heap's end. What other allocators and the
- * sanitizers do is not known here; where the first walk fails, none is made later.
+ * A kernel that writes past its buffer hits the next size word: the row no longer ends at the heap's end. What other allocators
+ * and the sanitizers do is not known here; where the first walk fails, none is made later.
  */
 #include "measure.h"
 

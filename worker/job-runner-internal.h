@@ -16,17 +16,17 @@ struct job_runner {
   const int *blob_fds;
   struct blame blame;
   enum blame_trial trial;
-  int *batch; // variants the child has been given
-  int batch_count, running;        // running: index in the batch, -1 the reference or none
-  int first_ran;                   // first variant that ran in this child; -1 none
-  bool others_ran;                 // and others
+  int *batch;               // variants the child has been given
+  int batch_count, running; // running: index in the batch, -1 the reference or none
+  int first_ran;            // first variant that ran in this child; -1 none
+  bool others_ran;          // and others
   int execute_deaths;
   uint64_t due_ns, begun_ns;
-  struct record_entry *results;    // of a final, by variant: those that are out, and those of the company trial
-  struct arena arena;              // of the job: texts of results
+  struct record_entry *results; // of a final, by variant: those that are out, and those of the company trial
+  struct arena arena;           // of the job: texts of results
   struct arena event_arena;
-  const char *clocks, *report;     // of the last company trial of a final; of an execute job
-  struct record record;            // of the last event
+  const char *clocks, *report; // of the last company trial of a final; of an execute job
+  struct record record;        // of the last event
   struct record_entry *record_entries;
   char message[512];
 };

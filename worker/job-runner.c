@@ -136,7 +136,8 @@ enum farm_status job_runner_start(struct job_runner *runner, const struct wire_j
   struct runner_event ignored;
   FAIL_IF(runner->job, FARM_FAILURE, "the runner is busy");
   FAIL_IF(job->variants_count == 0 && job->kind != WIRE_JOB_EXECUTE, FARM_INVALID, "a job without variants");
-  FAIL_IF(job->kind == WIRE_JOB_EXECUTE && (!blob_fds || job->blobs_count > CHILD_BLOBS_MOST), FARM_INVALID, "an execute job with %u blobs", job->blobs_count);
+  FAIL_IF(job->kind == WIRE_JOB_EXECUTE && (!blob_fds || job->blobs_count > CHILD_BLOBS_MOST), FARM_INVALID,
+          "an execute job with %u blobs", job->blobs_count);
   enum farm_status status = job_room(runner, job);
   runner->job = job;
   runner->blob_fds = blob_fds;
@@ -156,8 +157,10 @@ static enum farm_status death_describe(int wait_status, bool hung) {
   if (wait_status != -1 && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == CHILD_EXIT_HEAP)
     return status_set(FARM_TACTIC_OVERRAN, "wrote into memory that is not its own: heap or operands were found broken");
   if (wait_status != -1 && WIFSIGNALED(wait_status))
-    return status_set(FARM_TACTIC_CRASHED, "killed the measuring child by signal %d (%s)", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
-  if (wait_status != -1 && WIFEXITED(wait_status)) return status_set(FARM_TACTIC_CRASHED, "ended the measuring child with exit code %d", WEXITSTATUS(wait_status));
+    return status_set(FARM_TACTIC_CRASHED, "killed the measuring child by signal %d (%s)", WTERMSIG(wait_status),
+                      strsignal(WTERMSIG(wait_status)));
+  if (wait_status != -1 && WIFEXITED(wait_status))
+    return status_set(FARM_TACTIC_CRASHED, "ended the measuring child with exit code %d", WEXITSTATUS(wait_status));
   return status_set(FARM_TACTIC_CRASHED, "spoke nonsense in the measuring child");
 }
 
@@ -192,7 +195,8 @@ static enum farm_status child_died(struct job_runner *runner, bool hung, struct 
 static enum farm_status child_listen(struct job_runner *runner, uint64_t now_ns, bool *out_nothing, struct runner_event *out) {
   struct child_frame frame;
   enum farm_status status;
-  if (child_reader_next(&runner->reader, &frame, &status)) status = runner_frame(runner, &frame, out);
+  if (child_reader_next(&runner->reader, &frame, &status))
+    status = runner_frame(runner, &frame, out);
   else if (status == FARM_OK) {
     status = child_reader_fill(&runner->reader, runner->child.fd);
     *out_nothing = status == FARM_AGAIN && now_ns < runner->due_ns;
@@ -207,8 +211,10 @@ enum farm_status job_runner_step(struct job_runner *runner, uint64_t now_ns, str
   if (runner->over) job_forget(runner); // DONE was told
   if (!runner->job) return FARM_OK;
   for (bool nothing = false; !nothing && out_event->kind == RUNNER_NONE;) {
-    if (runner->child.pid) TRY(child_listen(runner, now_ns, &nothing, out_event));
-    else TRY(runner_next(runner, out_event)); // a convict's entry was told in between
+    if (runner->child.pid)
+      TRY(child_listen(runner, now_ns, &nothing, out_event));
+    else
+      TRY(runner_next(runner, out_event)); // a convict's entry was told in between
   }
   return FARM_OK;
 }

@@ -1,9 +1,10 @@
 /* Runs one job in a measuring child and finds out who is to blame when the child dies (the rules: blame.h).
  *
- * A variant that crashes, hangs or breaks the heap costs itself: the child says which variant it is about to run, so when it dies that
- * one is suspected and tried again alone in a fresh child. Everything else goes on as if nothing was.
+ * A variant that crashes, hangs or breaks the heap costs itself: the child says which variant it is about to run, so when it dies
+ * that one is suspected and tried again alone in a fresh child. Everything else goes on as if nothing was.
  *
- * Driven from the worker's loop: `job_runner_fd` becomes readable or `job_runner_due_ns` passes -> `job_runner_step` until it says NONE.
+ * Driven from the worker's loop: `job_runner_fd` becomes readable or `job_runner_due_ns` passes -> `job_runner_step` until it
+ * says NONE.
  */
 #ifndef WORKER_JOB_RUNNER_H
 #define WORKER_JOB_RUNNER_H
@@ -22,7 +23,7 @@ struct job_runner_options {
 enum runner_event_kind { RUNNER_NONE, RUNNER_ENTRY, RUNNER_DONE };
 struct runner_event {
   enum runner_event_kind kind;
-  enum farm_status status;     // DONE
+  enum farm_status status; // DONE
   const char *message;
   const struct record *record; // ENTRY: a screen record; DONE of a final that is OK: the final record. Valid until the next step
   const char *report;          // DONE of an execute job that is OK: JSON

@@ -17,8 +17,17 @@ TEST(measure_policies_are_exact, "") {
   struct measure_policy policy;
   REQUIRE_OK(measure_policy_parse("cold/1 effort3", &policy));
   CHECK(policy.effort == 3 && policy.rungs == 2);
-  const char *const wrong[] = {"", "cold/1", "cold/1 effort0", "cold/1 effort5", "cold/1 effort2 ", "cold/1 effort22", "cold/2 effort2", "cold/1 effort 2x", "hot/1 effort2"};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) CHECK_MESSAGE(measure_policy_parse(wrong[i], &policy) == FARM_UNSUPPORTED, "`%s` was taken", wrong[i]);
+  const char *const wrong[] = {"",
+                               "cold/1",
+                               "cold/1 effort0",
+                               "cold/1 effort5",
+                               "cold/1 effort2 ",
+                               "cold/1 effort22",
+                               "cold/2 effort2",
+                               "cold/1 effort 2x",
+                               "hot/1 effort2"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    CHECK_MESSAGE(measure_policy_parse(wrong[i], &policy) == FARM_UNSUPPORTED, "`%s` was taken", wrong[i]);
 }
 
 static int copies_of(const char *problem_text, size_t *out_bytes) {
@@ -41,7 +50,8 @@ TEST(measure_copies_exceed_the_cache_and_fit_into_memory, "") {
   int copies = copies_of("gemm m128 n768 k768 f32 acc:f32 w:const", &bytes);
   CHECK(bytes >= 768 * 768 * 4 && bytes * (size_t)copies > (size_t)40 << 20 && bytes * (size_t)(copies - 1) <= (size_t)40 << 20);
   CHECK(copies_of("gemm m128 n768 k768 f32 acc:f32", &bytes) == 1); // nothing is packed
-  CHECK(copies_of("gemm m4 n65536 k16384 f32 acc:f32 w:const", &bytes) == 1 && bytes > MEASURE_MOST_BYTES); // 4 GiB of weights: no second copy
+  CHECK(copies_of("gemm m4 n65536 k16384 f32 acc:f32 w:const", &bytes) == 1 &&
+        bytes > MEASURE_MOST_BYTES); // 4 GiB of weights: no second copy
   copies = copies_of("gemm m1 n16 k16 f32 acc:f32 w:const", &bytes);
   CHECK(copies > 100 && copies < 4096);
 }
@@ -65,14 +75,16 @@ TEST(measure_screen_finds_known_speeds, "timeout:120") {
   const char *const variants[] = {SPEED(3200), SPEED(800), SPEED(400), SPEED(200)};
   const double ns[] = {3200e3, 800e3, 400e3, 200e3};
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 4, .policy = "cold/1 effort2"}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 4, .policy = "cold/1 effort2"},
+                 &outcome);
   CHECK(outcome.status == FARM_OK && outcome.count == 4);
   for (int i = 0; i < 4; i++) {
     const struct job_entry *entry = entry_of(&outcome, variants[i]);
     REQUIRE(entry && entry->entry.times.n);
     const struct record_times *t = &entry->entry.times;
     CHECK_MESSAGE(t->min >= ns[i] * 0.999 && t->min < ns[i] * 1.5, "%s: min %g", variants[i], t->min);
-    CHECK(t->min <= t->q1 && t->q1 <= t->median && t->median <= t->q3 && t->q3 <= t->max && t->ci_low <= t->median && t->median <= t->ci_high);
+    CHECK(t->min <= t->q1 && t->q1 <= t->median && t->median <= t->q3 && t->q3 <= t->max && t->ci_low <= t->median &&
+          t->median <= t->ci_high);
   }
   uint32_t slow = entry_of(&outcome, SPEED(3200))->entry.times.n, fast = entry_of(&outcome, SPEED(200))->entry.times.n;
   CHECK_MESSAGE(fast > 3 * slow, "%u samples of the fastest, %u of the slowest", fast, slow);
@@ -82,7 +94,8 @@ TEST(measure_screen_finds_known_speeds, "timeout:120") {
 TEST(measure_final_ranks_known_speeds_and_finds_ties, "timeout:120") {
   const char *const variants[] = {SPEED(800), SPEED(400), SPEED(200), SPEED(3200)};
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_FINAL, .variants = variants, .count = 4, .policy = "cold/1 effort3"}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_FINAL, .variants = variants, .count = 4, .policy = "cold/1 effort3"},
+                 &outcome);
   CHECK(outcome.status == FARM_OK && outcome.count == 4);
   CHECK(entry_of(&outcome, SPEED(200))->entry.rank == 0 && entry_of(&outcome, SPEED(400))->entry.rank == 1);
   CHECK(entry_of(&outcome, SPEED(800))->entry.rank == 2 && entry_of(&outcome, SPEED(3200))->entry.rank == 3);
@@ -180,9 +193,11 @@ TEST(core_locks_waited_for_are_no_hang, "") {
   for (int kind = WIRE_JOB_SCREEN; kind <= WIRE_JOB_FINAL; kind++) {
     pid_t pid = holder_start(&core, 1700);
     uint64_t begin = clock_now_ns();
-    job_run_to_end(&(struct job_plan){.kind = (enum wire_job_kind)kind, .variants = variants, .count = 2, .hang_ns = 1000000000u}, &outcome);
+    job_run_to_end(&(struct job_plan){.kind = (enum wire_job_kind)kind, .variants = variants, .count = 2, .hang_ns = 1000000000u},
+                   &outcome);
     CHECK(outcome.status == FARM_OK && clock_now_ns() - begin > 1400000000u);
-    for (int i = 0; i < 2; i++) CHECK(entry_of(&outcome, variants[i]) && entry_of(&outcome, variants[i])->entry.status == FARM_OK);
+    for (int i = 0; i < 2; i++)
+      CHECK(entry_of(&outcome, variants[i]) && entry_of(&outcome, variants[i])->entry.status == FARM_OK);
     CHECK(waitpid(pid, &status, 0) == pid);
   }
 }
@@ -197,5 +212,6 @@ TEST(cores_lists_are_checked, "") {
   cores_print(&some, again, sizeof again);
   CHECK_TEXT(again, text);
   const char *const wrong[] = {"x", "0-", "-1", "1-0", "0,", ",0", "99999", "0 1", "1023", "18446744073709551616"};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) CHECK_MESSAGE(cores_parse(wrong[i], &some) == FARM_USAGE, "`%s` was taken", wrong[i]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    CHECK_MESSAGE(cores_parse(wrong[i], &some) == FARM_USAGE, "`%s` was taken", wrong[i]);
 }

@@ -6,9 +6,11 @@
 enum { COPIES_MOST = 512 };
 
 enum farm_status measure_policy_parse(const char *text, struct measure_policy *out) {
-  static const struct measure_policy policies[] = {{1, 8e6, 1, 120e6}, {2, 12e6, 2, 250e6}, {3, 25e6, 2, 500e6}, {4, 50e6, 3, 1500e6}};
+  static const struct measure_policy policies[] = {
+      {1, 8e6, 1, 120e6}, {2, 12e6, 2, 250e6}, {3, 25e6, 2, 500e6}, {4, 50e6, 3, 1500e6}};
   int effort, end = 0;
-  FAIL_IF(sscanf(text, "cold/1 effort%1d%n", &effort, &end) != 1 || text[end] || effort < 1 || effort > 4, FARM_UNSUPPORTED, "unknown measuring policy `%s`", text);
+  FAIL_IF(sscanf(text, "cold/1 effort%1d%n", &effort, &end) != 1 || text[end] || effort < 1 || effort > 4, FARM_UNSUPPORTED,
+          "unknown measuring policy `%s`", text);
   *out = policies[effort - 1];
   return FARM_OK;
 }
@@ -23,7 +25,8 @@ size_t measure_cold_bytes(const struct device_class *device_class) {
 
 int measure_copies(const struct measure_job *job, const struct variant *variant) {
   size_t bytes = variant_packed_bytes(job->problem, variant);
-  double rest = 3 * problem_bytes(job->problem) + (double)variant_workspace(job->problem, variant, job->threads); // natural, nhwc, expected
+  double rest =
+      3 * problem_bytes(job->problem) + (double)variant_workspace(job->problem, variant, job->threads); // natural, nhwc, expected
   if (bytes == 0) return 1;
   size_t copies = job->cold_bytes / bytes + 1;
   double room = ((double)MEASURE_MOST_BYTES - rest) / (double)bytes;

@@ -1,16 +1,16 @@
 /* Measuring: one problem, several variants, in the measuring child. Timing details live here and nowhere else.
  *
- * screen   every variant is checked, then timed in rungs: a short look at each, a longer one at those within reach of the best, and again
- *          (successive halving; a variant twice as slow as the best stops early). A record each, as soon as it is decided that it goes no
- *          further.
- * final    all variants of the job interleaved, round after round (A B C, B C A, …), until they are separated from the fastest or known to
- *          half a percent, or the budget is spent. What is twice as slow as the fastest rests after a few samples.
+ * screen   every variant is checked, then timed in rungs: a short look at each, a longer one at those within reach of the best,
+ * and again (successive halving; a variant twice as slow as the best stops early). A record each, as soon as it is decided that
+ * it goes no further. final    all variants of the job interleaved, round after round (A B C, B C A, …), until they are separated
+ * from the fastest or known to half a percent, or the budget is spent. What is twice as slow as the fastest rests after a few
+ * samples.
  *
- * Weights are timed cold: packed copies are rotated so that together they exceed the last cache, as they do in a network. Activations stay
- * as warm as one run leaves them. A sample is at least 20 us long: shorter runs are repeated inside it.
+ * Weights are timed cold: packed copies are rotated so that together they exceed the last cache, as they do in a network.
+ * Activations stay as warm as one run leaves them. A sample is at least 20 us long: shorter runs are repeated inside it.
  *
- * A variant's own trouble (a wrong result, a write outside its buffers, any error from its run) becomes its failed entry; what is returned
- * is the job's. FARM_WORKER_LOST: memory that is not the kernels' was written to; this process must not go on.
+ * A variant's own trouble (a wrong result, a write outside its buffers, any error from its run) becomes its failed entry; what is
+ * returned is the job's. FARM_WORKER_LOST: memory that is not the kernels' was written to; this process must not go on.
  */
 #ifndef WORKER_MEASURE_H
 #define WORKER_MEASURE_H
@@ -21,14 +21,14 @@
 
 struct measure_policy { // from the policy's text; durations of timed work in nanoseconds
   int effort;
-  double rung_ns;  // of the first rung, per variant; each further one four times that
+  double rung_ns; // of the first rung, per variant; each further one four times that
   int rungs;
   double final_ns; // per finalist
 };
 enum farm_status measure_policy_parse(const char *text, struct measure_policy *out); // FARM_UNSUPPORTED: unknown policy
 
-/* What the child tells while it works. `running`: variant about to run (-1: the reference, or none), and how long it may take until the
- * next sign of life. `entry`: one variant's result, and what was seen of clocks and foreign load while it was timed. */
+/* What the child tells while it works. `running`: variant about to run (-1: the reference, or none), and how long it may take
+ * until the next sign of life. `entry`: one variant's result, and what was seen of clocks and foreign load while it was timed. */
 struct measure_events {
   void *context;
   void (*running)(void *context, int variant, double allowed_ns);
@@ -46,8 +46,10 @@ struct measure_job {
   struct measure_policy policy;
 };
 
-enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events);
-enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events);
+enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
+                                const struct measure_events *events);
+enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
+                               const struct measure_events *events);
 
 size_t measure_cold_bytes(const struct device_class *device_class);
 /* How many packed copies of a variant to rotate: more than cold_bytes together, but what the case needs with them stays below
@@ -55,8 +57,8 @@ size_t measure_cold_bytes(const struct device_class *device_class);
 #define MEASURE_MOST_BYTES ((size_t)2 << 30)
 int measure_copies(const struct measure_job *job, const struct variant *variant);
 
-/* Is this process's heap sound? Walks canaries laid out at the first call and makes the allocator walk its lists (which ends the process
- * when they are broken: the parent then knows whom to suspect). */
+/* Is this process's heap sound? Walks canaries laid out at the first call and makes the allocator walk its lists (which ends the
+ * process when they are broken: the parent then knows whom to suspect). */
 bool heap_is_sound(void);
 
 #endif

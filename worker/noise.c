@@ -12,10 +12,13 @@ static uint64_t thread_cpu_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Sixteen register-register additions, each of which waits for the one before: 16 cycles a turn, the loop's own work fits beside them. */
+/* Sixteen register-register additions, each of which waits for the one before: 16 cycles a turn, the loop's own work fits beside
+ * them. */
 static uint64_t chain_run(int turns) {
   uint64_t x = 1, step = (uint64_t)turns;
-#define ADD x += step; __asm__ volatile("" : "+r"(x));
+#define ADD                                                                                                                      \
+  x += step;                                                                                                                     \
+  __asm__ volatile("" : "+r"(x));
   for (int i = 0; i < turns; i++) {
     ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD ADD
   }
@@ -58,5 +61,6 @@ void noise_print(const struct noise *noise, char out[NOISE_TEXT_MAX]) {
   double foreign = noise->wall_ns > 0 ? 1 - noise->cpu_ns / noise->wall_ns : 0;
   out[0] = 0;
   if (noise->wall_ns <= 0) return;
-  snprintf(out, NOISE_TEXT_MAX, "mhz %.0f-%.0f foreign %.1f%%", noise->mhz_low, noise->mhz_high, foreign > 0 ? 100 * foreign : 0.0);
+  snprintf(out, NOISE_TEXT_MAX, "mhz %.0f-%.0f foreign %.1f%%", noise->mhz_low, noise->mhz_high,
+           foreign > 0 ? 100 * foreign : 0.0);
 }

@@ -12,13 +12,23 @@
 static void record_fill(struct job_runner *runner, enum record_kind kind, uint32_t entry_count, const char *clocks) {
   const struct wire_job *job = runner->job;
   uint64_t now = clock_now_ns();
-  runner->record = (struct record){.kind = kind, .problem = job->problem, .device_class = job->device_class, .policy = job->policy, .threads = job->threads,
-                                   .device = runner->options.device, .build = runner->options.build, .clocks = clocks, .unix_s = clock_unix_s(),
-                                   .device_s = (double)(now - runner->begun_ns) * 1e-9, .entry_count = entry_count, .entries = runner->record_entries};
+  runner->record = (struct record){.kind = kind,
+                                   .problem = job->problem,
+                                   .device_class = job->device_class,
+                                   .policy = job->policy,
+                                   .threads = job->threads,
+                                   .device = runner->options.device,
+                                   .build = runner->options.build,
+                                   .clocks = clocks,
+                                   .unix_s = clock_unix_s(),
+                                   .device_s = (double)(now - runner->begun_ns) * 1e-9,
+                                   .entry_count = entry_count,
+                                   .entries = runner->record_entries};
   if (kind == RECORD_SCREEN) runner->begun_ns = now; // each screen record carries its own share
 }
 
-static void entry_event(struct job_runner *runner, const struct record_entry *entry, const char *clocks, struct runner_event *out) {
+static void entry_event(struct job_runner *runner, const struct record_entry *entry, const char *clocks,
+                        struct runner_event *out) {
   runner->record_entries[0] = *entry;
   runner->record_entries[0].finalist = false; // a screen record has none
   runner->record_entries[0].rank = RECORD_RANK_NONE;
@@ -31,7 +41,8 @@ static void final_record(struct job_runner *runner) {
   uint32_t count = runner->job->variants_count;
   for (uint32_t i = 0; i < count; i++) {
     uint32_t at = i;
-    for (; at > 0 && strcmp(runner->record_entries[at - 1].variant, runner->results[i].variant) > 0; at--) runner->record_entries[at] = runner->record_entries[at - 1];
+    for (; at > 0 && strcmp(runner->record_entries[at - 1].variant, runner->results[i].variant) > 0; at--)
+      runner->record_entries[at] = runner->record_entries[at - 1];
     runner->record_entries[at] = runner->results[i];
   }
   record_fill(runner, RECORD_FINAL, count, runner->clocks ? runner->clocks : "");
@@ -52,7 +63,11 @@ enum farm_status runner_convict(struct job_runner *runner, int variant, enum far
   const struct wire_variant *v = &runner->job->variants[variant];
   const char *message = arena_string(&runner->arena, status_message(), strlen(status_message()));
   FAIL_IF(!message, FARM_NO_MEMORY, "out of memory for a failed entry");
-  runner->results[variant] = (struct record_entry){.variant = v->text, .source_digest = v->source, .status = cause, .message = message, .rank = RECORD_RANK_NONE,
+  runner->results[variant] = (struct record_entry){.variant = v->text,
+                                                   .source_digest = v->source,
+                                                   .status = cause,
+                                                   .message = message,
+                                                   .rank = RECORD_RANK_NONE,
                                                    .is_default = (uint32_t)variant == runner->job->default_index};
   if (runner->job->kind == WIRE_JOB_SCREEN) entry_event(runner, &runner->results[variant], "", out);
   return FARM_OK;
@@ -64,7 +79,8 @@ static enum farm_status running_take(struct job_runner *runner, struct bytes_rea
   int running = (int)bytes_get_u32(reader);
   double allowed = bytes_get_f64(reader);
   int most = runner->job->kind == WIRE_JOB_EXECUTE ? (int)runner->job->blobs_count : runner->batch_count;
-  FAIL_IF(!bytes_reader_finished(reader) || running < -1 || running >= most, FARM_INVALID, "the measuring child sent a malformed sign of life");
+  FAIL_IF(!bytes_reader_finished(reader) || running < -1 || running >= most, FARM_INVALID,
+          "the measuring child sent a malformed sign of life");
   runner->running = running;
   runner_deadline_set(runner, allowed);
   if (running < 0 || runner->job->kind == WIRE_JOB_EXECUTE) return FARM_OK;
@@ -75,16 +91,20 @@ static enum farm_status running_take(struct job_runner *runner, struct bytes_rea
 }
 
 /* The entry of a frame: of the variant that it names, and of no other. */
-static enum farm_status entry_read(struct job_runner *runner, struct bytes_reader *reader, int *out_variant, struct record_entry *out, const char **out_clocks) {
+static enum farm_status entry_read(struct job_runner *runner, struct bytes_reader *reader, int *out_variant,
+                                   struct record_entry *out, const char **out_clocks) {
   struct record record;
   uint32_t index = bytes_get_u32(reader), finalist = bytes_get_u32(reader), rank = bytes_get_u32(reader);
-  FAIL_IF(!bytes_reader_ok(reader) || index >= (uint32_t)runner->batch_count, FARM_INVALID, "the measuring child sent a malformed entry");
+  FAIL_IF(!bytes_reader_ok(reader) || index >= (uint32_t)runner->batch_count, FARM_INVALID,
+          "the measuring child sent a malformed entry");
   int variant = runner->batch[index];
   const struct wire_variant *v = &runner->job->variants[variant];
   bool keep = runner->job->kind == WIRE_JOB_FINAL;
   if (!keep) arena_free(&runner->event_arena);
-  TRY(record_decode(reader->data + reader->at, reader->length - reader->at, keep ? &runner->arena : &runner->event_arena, &record));
-  bool same = record.entry_count == 1 && strcmp(record.entries[0].variant, v->text) == 0 && strcmp(record.entries[0].source_digest, v->source) == 0;
+  TRY(record_decode(reader->data + reader->at, reader->length - reader->at, keep ? &runner->arena : &runner->event_arena,
+                    &record));
+  bool same = record.entry_count == 1 && strcmp(record.entries[0].variant, v->text) == 0 &&
+              strcmp(record.entries[0].source_digest, v->source) == 0;
   FAIL_IF(!same, FARM_INVALID, "the measuring child sent an entry of another variant");
   *out_variant = variant;
   *out = record.entries[0];
@@ -157,17 +177,23 @@ static enum farm_status done_take(struct job_runner *runner, struct bytes_reader
 
 static enum farm_status report_take(struct job_runner *runner, struct bytes_reader *reader) {
   runner->report = bytes_get_string(reader, &runner->arena);
-  FAIL_IF(!bytes_reader_finished(reader) || strlen(runner->report) > CHILD_REPORT_MOST_BYTES, FARM_INVALID, "the measuring child sent a malformed report");
+  FAIL_IF(!bytes_reader_finished(reader) || strlen(runner->report) > CHILD_REPORT_MOST_BYTES, FARM_INVALID,
+          "the measuring child sent a malformed report");
   return FARM_OK;
 }
 
 enum farm_status runner_frame(struct job_runner *runner, const struct child_frame *frame, struct runner_event *out) {
   struct bytes_reader reader = bytes_reader_of(frame->body, frame->length);
   switch (frame->type) {
-  case CHILD_RUNNING: return running_take(runner, &reader);
-  case CHILD_ENTRY: return entry_take(runner, &reader, out);
-  case CHILD_REPORT: return report_take(runner, &reader);
-  case CHILD_DONE: return done_take(runner, &reader, out);
-  default: return status_set(FARM_INVALID, "the measuring child sent a frame of type %d", frame->type);
+  case CHILD_RUNNING:
+    return running_take(runner, &reader);
+  case CHILD_ENTRY:
+    return entry_take(runner, &reader, out);
+  case CHILD_REPORT:
+    return report_take(runner, &reader);
+  case CHILD_DONE:
+    return done_take(runner, &reader, out);
+  default:
+    return status_set(FARM_INVALID, "the measuring child sent a frame of type %d", frame->type);
   }
 }

@@ -13,7 +13,8 @@
 /* ---- signs of life ---- */
 
 double pulse_first_allowed_ns(const struct measure_job *job) {
-  double slow = 60 * (problem_macs(job->problem) + problem_bytes(job->problem)); // three times what the catalogue expects of a reference
+  double slow =
+      60 * (problem_macs(job->problem) + problem_bytes(job->problem)); // three times what the catalogue expects of a reference
   double estimated = 60 * job->estimated_ns;
   double allowed = ALLOWED_LEAST_NS + (slow > estimated ? slow : estimated);
   return allowed < ALLOWED_MOST_NS ? allowed : ALLOWED_MOST_NS;

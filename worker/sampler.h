@@ -4,8 +4,8 @@
 
 #include "measure.h"
 
-/* How long a variant may be silent is learned from its own runs: the first may take what a slow reference would need on a busy machine,
- * the others thirty times the slowest so far and ten seconds. An estimate from outside can only lengthen that. */
+/* How long a variant may be silent is learned from its own runs: the first may take what a slow reference would need on a busy
+ * machine, the others thirty times the slowest so far and ten seconds. An estimate from outside can only lengthen that. */
 struct pulse {
   const struct measure_events *events;
   int variant;
@@ -29,8 +29,8 @@ struct sampler {
   double spent_ns;
 };
 
-/* Errors of the kernel's run come back as such; sampler_warm finds how many runs make a sample, and keeps its first run as a sample when
- * that is far beyond `best_ns` (0: unknown): *out_hopeless. */
+/* Errors of the kernel's run come back as such; sampler_warm finds how many runs make a sample, and keeps its first run as a
+ * sample when that is far beyond `best_ns` (0: unknown): *out_hopeless. */
 enum farm_status sampler_warm(struct sampler *sampler, double best_ns, bool *out_hopeless);
 enum farm_status sampler_take(struct sampler *sampler); // one more sample
 /* After others ran: one run outside the samples, unless it would be long. */

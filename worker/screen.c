@@ -1,5 +1,5 @@
-/* The screen: see measure.h. Results leave as soon as it is decided that a variant goes no further, so that what comes later and dies
- * takes little with it. */
+/* The screen: see measure.h. Results leave as soon as it is decided that a variant goes no further, so that what comes later and
+ * dies takes little with it. */
 #include "contender.h"
 
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static enum farm_status rungs_run(struct screen *screen, bool *told) {
   return FARM_OK;
 }
 
-enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool, const struct measure_events *events) {
+enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
+                                const struct measure_events *events) {
   struct screen screen = {.kernel_case = kernel_case, .job = job, .events = events, .pool = pool};
   enum farm_status status;
   heap_is_sound(); // lays the canaries

@@ -19,8 +19,13 @@ void times_of(double *samples, uint32_t n, struct record_times *out) {
   qsort(samples, n, sizeof *samples, rising);
   double sum = 0;
   for (uint32_t i = 0; i < n; i++) sum += samples[i];
-  *out = (struct record_times){.n = n, .min = samples[0], .q1 = quantile(samples, n, 0.25), .median = quantile(samples, n, 0.5),
-                               .q3 = quantile(samples, n, 0.75), .max = samples[n - 1], .mean = sum / n};
+  *out = (struct record_times){.n = n,
+                               .min = samples[0],
+                               .q1 = quantile(samples, n, 0.25),
+                               .median = quantile(samples, n, 0.5),
+                               .q3 = quantile(samples, n, 0.75),
+                               .max = samples[n - 1],
+                               .mean = sum / n};
   double half = 0.98 * sqrt((double)n); // 1.96 standard deviations of a binomial(n, 1/2), in ranks
   double low = floor((double)n / 2 - half), high = ceil((double)n / 2 + half) - 1;
   out->ci_low = samples[n < 6 || low < 0 ? 0 : (uint32_t)low];

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 
-/* Order statistics and the distribution-free 95 % interval of the median (binomial ranks, normal approximation; for n < 6 the range).
- * Sorts the samples. n >= 1. */
+/* Order statistics and the distribution-free 95 % interval of the median (binomial ranks, normal approximation; for n < 6 the
+ * range). Sorts the samples. n >= 1. */
 void times_of(double *samples, uint32_t n, struct record_times *out);
 
-/* Groups of a final: entries sorted by median; an entry ties with its group's fastest when their intervals of the median overlap or the
- * medians are within TIE_SHARE. Sets rank of finalists that are OK (0 = fastest), UINT32_MAX of the others. */
+/* Groups of a final: entries sorted by median; an entry ties with its group's fastest when their intervals of the median overlap
+ * or the medians are within TIE_SHARE. Sets rank of finalists that are OK (0 = fastest), UINT32_MAX of the others. */
 #define TIE_SHARE 0.005
 void entries_rank(struct record_entry *entries, uint32_t count);
 /* Is a further round of a final pointless: everything separated from the fastest, or known to TIE_SHARE? */

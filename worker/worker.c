@@ -21,8 +21,8 @@ enum { BLOB_WAIT_MS = 120000 };
 struct worker {
   struct worker_link *link;
   struct job_runner *runner;
-  struct wire_lease lease; // of the running job
-  bool executes;           // is it an execute job?
+  struct wire_lease lease;        // of the running job
+  bool executes;                  // is it an execute job?
   int blob_fds[CHILD_BLOBS_MOST]; // its blobs; -1 none
   bool draining;
   const char *class_text;
@@ -35,20 +35,25 @@ static void end_note(int signal_number) {
   told_to_end = 1;
 }
 
-static bool same_lease(const struct wire_lease *a, const struct wire_lease *b) { return a->epoch == b->epoch && a->counter == b->counter; }
+static bool same_lease(const struct wire_lease *a, const struct wire_lease *b) {
+  return a->epoch == b->epoch && a->counter == b->counter;
+}
 
 /* Variants that this build does not have, or has from other sources. */
 static uint32_t unknown_find(const struct wire_job *job, struct wire_variant *out) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < job->variants_count; i++) {
     struct variant variant;
-    bool known = variant_parse(job->variants[i].text, &variant) == FARM_OK && strcmp(tactic_source_digest(variant.tactic), job->variants[i].source) == 0;
+    bool known = variant_parse(job->variants[i].text, &variant) == FARM_OK &&
+                 strcmp(tactic_source_digest(variant.tactic), job->variants[i].source) == 0;
     if (!known) out[count++] = job->variants[i];
   }
   return count;
 }
 
-static enum farm_status ready_again(struct worker *worker) { return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1); }
+static enum farm_status ready_again(struct worker *worker) {
+  return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1);
+}
 
 static void blobs_close(struct worker *worker) {
   for (int i = 0; i < CHILD_BLOBS_MOST; i++) {
@@ -60,8 +65,11 @@ static void blobs_close(struct worker *worker) {
 static enum farm_status job_end(struct worker *worker, const struct runner_event *end) {
   bool final = end->status == FARM_OK && end->record;
   blobs_close(worker);
-  if (worker->executes) TRY(worker_link_executed(worker->link, worker->lease, end->status, end->message, end->status == FARM_OK ? end->report : "", NULL, 0));
-  else TRY(worker_link_finished(worker->link, worker->lease, end->status, end->message, final ? end->record : NULL, final ? 1 : 0));
+  if (worker->executes)
+    TRY(worker_link_executed(worker->link, worker->lease, end->status, end->message, end->status == FARM_OK ? end->report : "",
+                             NULL, 0));
+  else
+    TRY(worker_link_finished(worker->link, worker->lease, end->status, end->message, final ? end->record : NULL, final ? 1 : 0));
   worker->lease = (struct wire_lease){0};
   return ready_again(worker);
 }
@@ -73,7 +81,8 @@ static enum farm_status job_fail(struct worker *worker, enum farm_status status)
 }
 
 /* Blameless: variants that this build does not have; none: not here, not now. */
-static enum farm_status job_return(struct worker *worker, struct wire_lease lease, const char *why, const struct wire_variant *unknown, uint32_t count) {
+static enum farm_status job_return(struct worker *worker, struct wire_lease lease, const char *why,
+                                   const struct wire_variant *unknown, uint32_t count) {
   TRY(worker_link_return(worker->link, lease, why, unknown, count));
   return ready_again(worker);
 }
@@ -112,11 +121,13 @@ static enum farm_status job_begin(struct worker *worker, const struct wire_job *
 
 static enum farm_status job_take(struct worker *worker, const struct wire_job *job) {
   if (job_runner_busy(worker->runner) || told_to_end) return job_return(worker, job->lease, "not now", NULL, 0);
-  if (strcmp(job->device_class, worker->class_text) != 0 || job->threads > worker->threads) return job_return(worker, job->lease, "this is another device", NULL, 0);
+  if (strcmp(job->device_class, worker->class_text) != 0 || job->threads > worker->threads)
+    return job_return(worker, job->lease, "this is another device", NULL, 0);
   struct wire_variant *unknown = calloc(job->variants_count + 1, sizeof *unknown);
   FAIL_IF(!unknown, FARM_NO_MEMORY, "out of memory for a job");
   uint32_t count = unknown_find(job, unknown);
-  enum farm_status status = count ? job_return(worker, job->lease, "this build has other tactics", unknown, count) : job_begin(worker, job);
+  enum farm_status status =
+      count ? job_return(worker, job->lease, "this build has other tactics", unknown, count) : job_begin(worker, job);
   free(unknown);
   return status;
 }
@@ -136,11 +147,16 @@ static enum farm_status job_hand_back(struct worker *worker) {
 
 static enum farm_status event_handle(struct worker *worker, const struct worker_event *event) {
   switch (event->kind) {
-  case WORKER_EVENT_JOB: return job_take(worker, event->job);
-  case WORKER_EVENT_STOP: return same_lease(&event->lease, &worker->lease) ? job_stop(worker) : FARM_OK;
-  case WORKER_EVENT_DRAIN: worker->draining = true; return FARM_OK;
+  case WORKER_EVENT_JOB:
+    return job_take(worker, event->job);
+  case WORKER_EVENT_STOP:
+    return same_lease(&event->lease, &worker->lease) ? job_stop(worker) : FARM_OK;
+  case WORKER_EVENT_DRAIN:
+    worker->draining = true;
+    return FARM_OK;
   case WORKER_EVENT_NONE:
-  case WORKER_EVENT_FD: return FARM_OK;
+  case WORKER_EVENT_FD:
+    return FARM_OK;
   }
   return FARM_OK;
 }
@@ -190,10 +206,17 @@ enum farm_status worker_run(const struct worker_options *options) {
   snprintf(device, sizeof device, "cores %s", cores_text);
   worker.class_text = class_text;
   worker.threads = (uint32_t)CPU_COUNT(&cores);
-  struct worker_link_options link = {.endpoint = options->endpoint, .build = options->build, .catalogue = catalogue_digest(), .host = host,
-                                     .device_class = class_text, .device = device, .cores = cores_text, .threads = (uint32_t)CPU_COUNT(&cores),
+  struct worker_link_options link = {.endpoint = options->endpoint,
+                                     .build = options->build,
+                                     .catalogue = catalogue_digest(),
+                                     .host = host,
+                                     .device_class = class_text,
+                                     .device = device,
+                                     .cores = cores_text,
+                                     .threads = (uint32_t)CPU_COUNT(&cores),
                                      .keys = options->keys};
-  struct job_runner_options runner = {.child_argv = options->child_argv, .device = device, .build = options->build, .hang_ns = options->hang_ns};
+  struct job_runner_options runner = {
+      .child_argv = options->child_argv, .device = device, .build = options->build, .hang_ns = options->hang_ns};
   signal(SIGPIPE, SIG_IGN);
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = end_note}, NULL);
   sigaction(SIGINT, &(struct sigaction){.sa_handler = end_note}, NULL);
