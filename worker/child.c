@@ -149,6 +149,7 @@ static enum farm_status job_run(struct child *child, const uint8_t *body, size_t
   child->job = &message.job;
   if (message.job.kind == WIRE_JOB_EXECUTE) return execute_run(child);
   FAIL_IF(message.job.variants_count == 0 || message.job.threads == 0, FARM_INVALID, "not a measuring job");
+  running_send(child, -1, 600e9); // large operands take their time
   TRY(case_prepare(child));
   TRY(pool_prepare(child));
   TRY(variants_read(child, &job));

@@ -2,10 +2,12 @@
 #include "fault-tactics-test.h"
 
 #include "../base/clock.h"
+#include "../base/random.h"
 #include "../kernels/reference-tactic.h"
 #include "../kernels/tactic.h"
 #include "../coordinator/coordinator.h"
 #include "child.h"
+#include "child-protocol.h"
 #include "worker.h"
 
 #include <math.h>
@@ -174,18 +176,33 @@ static int coordinator_role(void) {
   return status_exit_code(coordinator_run(&options));
 }
 
+/* A measuring child whose mind is gone: frames of every type with contents that mean nothing. */
+static int babbler_role(void) {
+  uint64_t seed = strtoull(getenv("TUNEFARM_TEST_SEED"), NULL, 10) * 1000 + (uint64_t)getpid() % 7;
+  for (uint64_t i = 0; i < 40; i++) {
+    uint8_t body[256];
+    size_t length = random_u64(seed, i) % sizeof body;
+    for (size_t b = 0; b < length; b++) body[b] = (uint8_t)random_u64(seed + i + 1, b);
+    if (length >= 12 && random_u64(seed, 100 + i) % 2) memset(body, 0, 12); // of variant 0
+    if (child_frame_send(3, (enum child_frame_type)(random_u64(seed, 200 + i) % 8), body, length) != FARM_OK) return 1;
+  }
+  return 0;
+}
+
 __attribute__((constructor)) static void roles_play(void) {
   const char *role = getenv("TUNEFARM_TEST_ROLE");
   for (size_t i = 0; i < sizeof tactics / sizeof *tactics; i++)
     if (catalogue_add(&tactics[i]) != FARM_OK) abort();
   if (role && strcmp(role, "child") == 0) _exit(measuring_child_main(3, ""));
+  if (role && strcmp(role, "nobody") == 0) _exit(0);
+  if (role && strcmp(role, "babbler") == 0) _exit(babbler_role());
   if (role && strcmp(role, "worker") == 0) _exit(worker_role());
   if (role && strcmp(role, "coordinator") == 0) _exit(coordinator_role());
 }
 
 const char *const *test_child_argv(void) {
   static const char *const argv[] = {"/proc/self/exe", NULL};
-  setenv("TUNEFARM_TEST_ROLE", "child", 1);
+  setenv("TUNEFARM_TEST_ROLE", "child", 0);
   setenv("TUNEFARM_LOCKS", test_folder(), 0); // not in the way of whoever measures on this machine
   return argv;
 }
@@ -230,7 +247,7 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out) {
     variants[i] = (struct wire_variant){plan->variants[i], tactic_source_digest(parsed.tactic)};
   }
   struct wire_job job = {.kind = (uint8_t)plan->kind,
-                         .problem = TEST_PROBLEM,
+                         .problem = plan->problem ? plan->problem : TEST_PROBLEM,
                          .device_class = "cpu test",
                          .threads = 1,
                          .policy = plan->policy ? plan->policy : "cold/1 effort1",

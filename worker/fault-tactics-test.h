@@ -44,6 +44,7 @@ struct job_plan {
   uint64_t kill_after_ns; // kill -9 the child so long after the job began; 0: never
   int kills;              // how often, each kill_after_ns after the one before
   const char *policy;     // NULL: cold/1 effort1
+  const char *problem;    // NULL: TEST_PROBLEM
 };
 
 /* Fails the test when it does not end within a minute, or an entry comes twice. */

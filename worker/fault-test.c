@@ -2,6 +2,7 @@
 #include "fault-tactics-test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
@@ -134,4 +135,38 @@ TEST(fault_from_outside_blames_nobody, "timeout:120") {
       kills += outcome.kills;
     }
   CHECK(kills > 6);
+}
+
+/* A child's bytes are no more believed than a peer's. */
+TEST(fault_of_the_mind, "timeout:120") {
+  const char *const variants[] = {SPEED(200), SPEED(400), SPEED(800)};
+  struct job_outcome outcome;
+  setenv("TUNEFARM_TEST_ROLE", "babbler", 1);
+  for (int seed = 0; seed < 30; seed++) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", seed);
+    setenv("TUNEFARM_TEST_SEED", text, 1);
+    struct job_plan plan = {.kind = seed % 2 ? WIRE_JOB_FINAL : WIRE_JOB_SCREEN, .variants = variants, .count = 3};
+    job_run_to_end(&plan, &outcome);
+    for (int i = 0; i < outcome.count; i++) CHECK(outcome.entries[i].entry.status != FARM_OK);
+    CHECK(outcome.status != FARM_OK || outcome.count == 3);
+  }
+}
+
+/* What cannot be measured at all fails as a job, and blames no variant. */
+TEST(fault_of_the_job_blames_no_variant, "") {
+  const char *const variants[] = {SPEED(200), SPEED(400)};
+  struct job_outcome outcome;
+  const struct job_plan plans[] = {{.problem = "gemm m16"}, {.problem = "op Shape-15 in:f32[1]"}, {.policy = "hot/7 effort9"}};
+  for (int i = 0; i < COUNT(plans); i++) {
+    struct job_plan plan = plans[i];
+    plan.kind = WIRE_JOB_SCREEN, plan.variants = variants, plan.count = 2;
+    job_run_to_end(&plan, &outcome);
+    CHECK_MESSAGE(outcome.status != FARM_OK && outcome.count == 0 && *outcome.message, "plan %d: %s", i,
+                  status_name(outcome.status));
+  }
+  setenv("TUNEFARM_TEST_ROLE", "nobody", 1); // ends without a word
+  struct job_plan plan = {.kind = WIRE_JOB_FINAL, .variants = variants, .count = 2};
+  job_run_to_end(&plan, &outcome);
+  CHECK(outcome.status == FARM_FAILURE && outcome.count == 0);
 }
