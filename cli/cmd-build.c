@@ -4,6 +4,7 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 #include "../engine/build/build.h"
+#include "../engine/build/compare-engines.h"
 #include "../engine/build/farm-client.h"
 #include "local-farm.h"
 
@@ -18,6 +19,8 @@ struct build_command {
   struct option_list targets, shapes, passes_off;
   const char *cache_mode, *precision, *farm, *cache;
   int64_t effort, threads;
+  double compare_s;
+  struct build_comparison *comparisons; // one per target; n = 0: not compared
   struct option_optional json;
   struct arena arena;
 };
@@ -92,6 +95,11 @@ static json_t *layer_json(const struct build_layer *layer) {
                    layer->tactic, "median_us", layer->median_us, "ci95_us", layer->ci95_us, "ties", (int)layer->ties);
 }
 
+static json_t *comparison_json(const struct build_comparison *c) {
+  return json_pack("{s:f,s:f,s:f,s:f,s:f,s:i}", "default_ms", c->a_ms, "tuned_ms", c->b_ms, "ratio", c->ratio, "ci95_low",
+                   c->ci95_low, "ci95_high", c->ci95_high, "pairs", (int)c->n);
+}
+
 static json_t *target_json(const struct build_target_report *target) {
   json_t *layers = json_array();
   for (int i = 0; i < target->layer_count; i++) json_array_append_new(layers, layer_json(&target->layers[i]));
@@ -102,11 +110,15 @@ static json_t *target_json(const struct build_target_report *target) {
                    (json_int_t)target->arena_bytes, "lower_bound_bytes", (json_int_t)target->lower_bound_bytes, "layers", layers);
 }
 
-static json_t *report_json(const struct build_report *report) {
+static json_t *report_json(const struct build_report *report, const struct build_comparison *comparisons) {
   char hex[DIGEST_HEX_BYTES];
   digest_to_hex(&report->digest, hex);
   json_t *targets = json_array(), *missing = json_array();
-  for (int i = 0; i < report->target_count; i++) json_array_append_new(targets, target_json(&report->targets[i]));
+  for (int i = 0; i < report->target_count; i++) {
+    json_t *target = target_json(&report->targets[i]);
+    if (comparisons && comparisons[i].n) json_object_set_new(target, "tuning", comparison_json(&comparisons[i]));
+    json_array_append_new(targets, target);
+  }
   for (int i = 0; i < report->missing_count; i++) json_array_append_new(missing, json_string(report->missing[i]));
   json_t *root = json_pack("{s:s,s:s,s:I,s:f,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes,
                            "wall_s", report->wall_s, "targets", targets);
@@ -145,6 +157,51 @@ static enum farm_status farm_open(struct build_command *command, struct client *
   return FARM_OK;
 }
 
+/* What tuning brought: the engine of the cost model's choices against the tuned one, interleaved on a worker of the class. */
+static enum farm_status target_compare(struct build_command *command, struct client *client,
+                                       const struct build_target_report *target, struct build_comparison *out) {
+  struct build_report ignored = {0};
+  const char *const targets[] = {target->device_class, NULL};
+  struct build_options plain = command->options;
+  char *path = arena_printf(&command->arena, "%s.default", command->options.output_path);
+  FAIL_IF(!path, FARM_NO_MEMORY, "out of memory for a path");
+  plain.output_path = path;
+  plain.targets = targets;
+  plain.effort = 0;
+  plain.farm = NULL;
+  plain.lock_path = NULL;
+  plain.cache_mode = CACHE_OFF;
+  plain.progress = NULL;
+  plain.threads = target->threads;
+  enum farm_status status = build_run(&plain, &ignored);
+  if (status == FARM_OK)
+    status = build_compare_engines(client, target->device_class, target->threads, path, command->options.output_path,
+                                   command->compare_s, out);
+  unlink(path);
+  build_report_free(&ignored);
+  return status;
+}
+
+/* Only where this build measured something: a build from the cache stays quick. A comparison that fails is said and costs nothing
+ * else. */
+static enum farm_status tuning_compare(struct build_command *command, struct client *client, const struct build_report *report) {
+  if (!client || command->compare_s <= 0 || command->options.dry_run) return FARM_OK;
+  command->comparisons = arena_alloc_array(&command->arena, (size_t)report->target_count + 1, sizeof *command->comparisons);
+  FAIL_IF(!command->comparisons, FARM_NO_MEMORY, "out of memory for a report");
+  for (int i = 0; i < report->target_count; i++) {
+    struct build_comparison *c = &command->comparisons[i];
+    if (!report->targets[i].measured) continue;
+    enum farm_status status = target_compare(command, client, &report->targets[i], c);
+    if (status == FARM_VERIFY_FAILED) return status;
+    if (status != FARM_OK)
+      log_warning("tuned and default engine were not compared: %s", status_message());
+    else
+      log_info("default engine %.3f ms, tuned %.3f ms: tuning brought %.2fx (%.2f to %.2f over %u pairs)", c->a_ms, c->b_ms,
+               c->ratio, c->ci95_low, c->ci95_high, c->n);
+  }
+  return FARM_OK;
+}
+
 static enum farm_status build_and_report(struct build_command *command) {
   struct progress_state progress = {.terminal = isatty(STDERR_FILENO) == 1};
   struct build_report report = {0};
@@ -154,17 +211,20 @@ static enum farm_status build_and_report(struct build_command *command) {
   command->options.progress_context = &progress;
   enum farm_status status = wants_farm(command) ? farm_open(command, &client, &farm) : FARM_OK;
   if (status == FARM_OK) status = build_run(&command->options, &report);
-  client_close(&client);
   if (progress.terminal && progress.last_phase) fputc('\n', stderr);
   if (status == FARM_OK) report_show(&report, &command->options);
+  if (status == FARM_OK) status = tuning_compare(command, client, &report);
+  client_close(&client);
   for (int i = 0; i < report.missing_count; i++) log_info("missing: %s", report.missing[i]);
-  enum farm_status said = status == FARM_OK || report.missing_count ? json_report(&command->json, report_json(&report)) : FARM_OK;
+  enum farm_status said = status == FARM_OK || report.missing_count
+                              ? json_report(&command->json, report_json(&report, command->comparisons))
+                              : FARM_OK;
   build_report_free(&report);
   return status != FARM_OK ? status : said;
 }
 
 static enum farm_status run(int argc, char **argv) {
-  struct build_command c = {.cache_mode = "rw", .precision = "f32", .effort = 2};
+  struct build_command c = {.cache_mode = "rw", .precision = "f32", .effort = 2, .compare_s = 2};
   const struct option rows[] = {
       {"output", OPTION_TEXT, &c.options.output_path, 0, 0, "ENGINE", "where the engine goes (also -o)", false},
       {"target", OPTION_LIST, &c.targets, 0, 0, "T", "auto, cpu, or a device class; may be repeated", false},
@@ -179,6 +239,8 @@ static enum farm_status run(int argc, char **argv) {
       {"cache-mode", OPTION_TEXT, &c.cache_mode, 0, 0, "MODE", "rw, ro, locked or off", true},
       {"lock", OPTION_TEXT, &c.options.lock_path, 0, 0, "FILE", "repeat the decisions of FILE; written when absent", false},
       {"without", OPTION_LIST, &c.passes_off, 0, 0, "PASS", "switch an optimisation off by name; may be repeated", false},
+      {"compare", OPTION_NUMBER, &c.compare_s, 0, 600, "S",
+       "time tuned against default engine for so long after measuring (2); 0: do not", true},
       {"dry-run", OPTION_FLAG, &c.options.dry_run, 0, 0, NULL, "say what would be done; write and measure nothing", false},
       {"json", OPTION_OPTIONAL, &c.json, 0, 0, "FILE", "the report as one JSON object", false},
       {0},
