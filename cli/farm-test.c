@@ -136,6 +136,12 @@ TEST(cache_is_listed_explained_exported_and_imported_elsewhere, "timeout:120") {
   command_works("cache", "export", "-o", in_folder("all.bundle"));
   command_works("cache", "verify");
 
+  root = json_of(command_say("cache", "import", in_folder("all.bundle"), "--cache", in_folder("other"), "--dry-run", "--json"));
+  CHECK(number_at(root, "added") == (double)lines_count(listed.out));
+  json_decref(root);
+  struct said none = command_say("cache", "ls", "--cache", in_folder("other"));
+  CHECK_TEXT(none.out, "");
+  said_free(&none);
   root = json_of(command_say("cache", "import", in_folder("all.bundle"), "--cache", in_folder("other"), "--json"));
   CHECK(number_at(root, "added") == (double)lines_count(listed.out));
   json_decref(root);
