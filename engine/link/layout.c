@@ -68,8 +68,16 @@ bool layout_moves_input(const struct node *node, enum layout_role role, int inde
   return value->type.rank == 4 && index != 1; // a conv's weight keeps its order
 }
 
+/* ONNX's own are channels-first, always. */
+static bool is_image_operator(const struct node *node) {
+  static const char *const names[] = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is_onnx(node, names[i])) return true;
+  return is_fused(node, "Conv") || is_fused(node, "Pool");
+}
+
 enum tactic_layout layout_of_node(const struct node *node) {
-  if (!is_fused(node, "Conv") && !is_fused(node, "Pool")) return LAYOUT_ANY;
+  if (!is_image_operator(node)) return LAYOUT_ANY;
   return strcmp(attr_string(&node->attrs, "layout", "nchw"), "nhwc") == 0 ? LAYOUT_NHWC : LAYOUT_NCHW;
 }
 

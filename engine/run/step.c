@@ -114,18 +114,19 @@ static enum farm_status problem_make(struct step_state *state, uint64_t constant
                            &state->problem);
 }
 
+static enum tactic_layout step_layout(const struct run_step *step) {
+  return strcmp(attr_string(&step->plan->attrs, "layout", ""), "nhwc") == 0 ? LAYOUT_NHWC : LAYOUT_NCHW;
+}
+
 /* Does the planned variant solve this very problem, with the weights as they are packed? */
 static bool planned_fits(const struct farm_context *context, const struct step_state *state) {
   const struct run_step *step = state->step;
   if (!step->has_variant || !variant_legal(&state->problem, &step->variant)) return false;
+  if (step->variant.tactic->layout != LAYOUT_ANY && step->variant.tactic->layout != step_layout(step)) return false;
   int operand = step->variant.tactic->packed_operand;
   size_t packed = variant_packed_bytes(&state->problem, &step->variant);
   if (step->plan->packed_weight != PLAN_NO_INDEX) return packed == context->engine->file->weights[step->plan->packed_weight].bytes;
   return !(packed && operand >= 0 && operand < 64 && step->constants >> operand & 1);
-}
-
-static enum tactic_layout step_layout(const struct run_step *step) {
-  return strcmp(attr_string(&step->plan->attrs, "layout", ""), "nhwc") == 0 ? LAYOUT_NHWC : LAYOUT_NCHW;
 }
 
 /* Another variant steps in: the default for this problem, with row-major constants. */
