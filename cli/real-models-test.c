@@ -1,0 +1,130 @@
+/* Models from elsewhere through the engine: five real ones with the outputs another runtime gave, nine architectures of ONNX's
+ * own suite whose weights are constants (slow). The rules are those of the data's own descriptions. */
+#include "model-case-test.h"
+
+#include "../optimizer/onnx/tensor-proto.h"
+#include "../optimizer/passes/pass.h"
+
+static struct tensor tensor_of(const char *path, struct arena *arena) {
+  struct tensor tensor = {0};
+  const char *name;
+  REQUIRE_OK(onnx_tensor_read(path, arena, &tensor, &name));
+  return tensor;
+}
+
+/* The step between two values that the output can take: the scale of the DequantizeLinear that makes it; 0 for any other output.
+ */
+static double output_quantum(const struct model *model, int output) {
+  const struct node *node = model->graph->outputs[output]->producer;
+  if (!node || strcmp(node->row->name, "DequantizeLinear") != 0 || !node->inputs[1]->constant) return 0;
+  const struct tensor *scale = node->inputs[1]->constant;
+  double most = 0;
+  for (int64_t i = 0; i < tensor_elems(scale); i++) {
+    double value = dtype_load_f64(scale->dtype, scale->data, i);
+    if (value > most) most = value;
+  }
+  return most;
+}
+
+static double largest_of(const struct tensor *tensor) {
+  double most = 0;
+  for (int64_t i = 0; i < tensor_elems(tensor); i++) {
+    double value = dtype_load_f64(tensor->dtype, tensor->data, i);
+    if (value > most || -value > most) most = value < 0 ? -value : value;
+  }
+  return most;
+}
+
+/* Shapes of the inputs as the data has them, where the model leaves them open. */
+static void shapes_note(const char *path, const struct tensor *inputs, struct arena *arena, struct model_options *options) {
+  struct model *model;
+  int count = 0;
+  REQUIRE_OK(onnx_import(path, &model));
+  for (int i = 0; i < model->graph->input_count && count < MODEL_MOST_OPERANDS - 1; i++) {
+    const struct value *input = model->graph->inputs[i];
+    if (tensor_elems(&input->type) >= 0) continue;
+    const char *text = arena_printf(arena, "%s=", input->name);
+    for (int d = 0; d < inputs[i].rank; d++)
+      text = arena_printf(arena, "%s%s%lld", text, d ? "x" : "", (long long)inputs[i].dims[d]);
+    options->shapes[count++] = text;
+  }
+  model_free(&model);
+}
+
+static void data_set_check(const char *name, struct model_options options) {
+  struct arena arena = {0};
+  struct tensor inputs[MODEL_MOST_OPERANDS];
+  char *folder = strdup(test_data(arena_printf(&arena, "models/%s", name)));
+  const char *path = arena_printf(&arena, "%s/model.onnx", folder);
+  struct model_case c;
+  for (int i = 0; i < MODEL_MOST_OPERANDS; i++) {
+    const char *file = arena_printf(&arena, "%s/test_data_set_0/input_%d.pb", folder, i);
+    FILE *there = fopen(file, "r");
+    if (!there) break;
+    fclose(there);
+    inputs[i] = tensor_of(file, &arena);
+  }
+  shapes_note(path, inputs, &arena, &options);
+  model_open(path, &options, &c);
+  engine_run_on(c.context, inputs, c.input_count);
+  for (int i = 0; i < c.output_count; i++) {
+    struct tensor expected = tensor_of(arena_printf(&arena, "%s/test_data_set_0/output_%d.pb", folder, i), &arena);
+    double quantum = output_quantum(c.model, i), noise = 1e-5 * largest_of(&expected);
+    struct compare_rule rule = {1e-3, noise > quantum ? noise : quantum * 1.0001, false};
+    struct compare_result result;
+    struct tensor actual = output_of(c.context, i);
+    tensor_compare(&actual, &expected, &rule, &result);
+    CHECK_MESSAGE(result.passed, "%s without %s, output %d: %s", name, options.without[0] ? options.without[0] : "nothing", i,
+                  result.why);
+  }
+  model_close(&c);
+  free(folder);
+  arena_free(&arena);
+}
+
+TEST(real_models_give_what_is_expected, "timeout:120") {
+  static const char *const names[] = {"mnist", "FastestDet", "pytorch_super_resolution", "genai_tiny_gpt2", "micro_kws_m_qdq"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (int threads = 1; threads <= 2; threads++) data_set_check(names[i], (struct model_options){.threads = threads});
+}
+
+/* Each pass switched off alone. */
+TEST(real_model_without_any_one_pass, "timeout:120") {
+  static const char *const passes[] = {
+#define X(id, text, what) text,
+      PASS_LIST(X)
+#undef X
+  };
+  for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+    data_set_check("FastestDet", (struct model_options){.without = {passes[i]}});
+}
+
+/* ---- the light models: the input is arange(n) / n ---- */
+
+static void light_check(const char *name, double rtol) {
+  struct arena arena = {0};
+  struct model_case c;
+  char *folder = strdup(test_data("onnx-suite/light"));
+  model_open(arena_printf(&arena, "%s/light_%s.onnx", folder, name), &(struct model_options){.threads = 2}, &c);
+  struct tensor expected = tensor_of(arena_printf(&arena, "%s/light_%s_output_0.pb", folder, name), &arena);
+  inputs_make(&c, NULL, 0, 1);
+  int64_t elems = tensor_elems(&c.inputs[0]);
+  for (int64_t i = 0; i < elems; i++) dtype_store_f64(c.inputs[0].dtype, c.inputs[0].data, i, (double)i / (double)elems);
+  engine_run_on(c.context, c.inputs, c.input_count);
+  outputs_check(c.context, &expected, 1, &(struct compare_rule){rtol, 1e-7, false}, name);
+  model_close(&c);
+  free(folder);
+  arena_free(&arena);
+}
+
+#define LIGHT(name, rtol)                                                                                                        \
+  TEST(light_engine_##name, "slow timeout:300") { light_check(#name, rtol); }
+LIGHT(bvlc_alexnet, 1e-3)
+LIGHT(densenet121, 2e-3)
+LIGHT(inception_v1, 1e-3)
+LIGHT(inception_v2, 1e-3)
+LIGHT(resnet50, 1e-3)
+LIGHT(shufflenet, 1e-3)
+LIGHT(squeezenet, 1e-3)
+LIGHT(vgg19, 1e-3)
+LIGHT(zfnet512, 1e-3)
