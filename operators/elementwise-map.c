@@ -99,6 +99,7 @@ static const struct fragment fragments[] = {
      {{NULL, 0.5f}, {NULL, 1}, {"alpha", 1.67326319217681884765625f}, {NULL, 0}, {"gamma", 1.05070102214813232421875f}}},
     {"com.microsoft", "Gelu", ANY, 1, "{%1=gelu %0;out %1}", {{0}}},
     {"com.microsoft", "BiasGelu", ANY, 2, "{%2=add %0 %1;%3=gelu %2;out %3}", {{0}}},
+    {"com.microsoft", "BiasAdd", ANY, 3, "{%3=add %0 %1;%4=add %3 %2;out %4}", {{0}}},
     {"com.microsoft", "FastGelu", ANY, 1, "{%1=gelu_tanh %0;out %1}", {{0}}},
     {"com.microsoft", "FastGelu", ANY, 2, "{%2=add %0 %1;%3=gelu_tanh %2;out %3}", {{0}}},
     {"com.microsoft", "QuickGelu", ANY, 1, "{%1=mul %0 $0;%2=sigmoid %1;%3=mul %0 %2;out %3}", {{"alpha", 1.702f}}},

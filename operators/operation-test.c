@@ -147,6 +147,9 @@ TEST(operation_maps, "") {
              "map d1 in:f32[0] in:f32[0] out:f32 {%2=mul %0 %1;out %2}");
   CHECK_TEXT(ONNX("Greater", 13, none, LIST(T(F32, 4), T(F32, 4), NULL), 0, T(BOOL, 4)),
              "op Greater-13 in:f32[4] in:f32[4] out:bool[4]");
+  CHECK_TEXT(text_of("com.microsoft", "BiasAdd", 1, none, LIST(T(F32, 2, 64, 320), T(F32, 320), T(F32, 2, 64, 320), NULL), 2,
+                     T(F32, 2, 64, 320)),
+             "map d128 d320 in:f32[01] in:f32[.1] in:f32[01] out:f32 {%3=add %0 %1;%4=add %2 %3;out %4}");
   const struct attr bias_gelu[] = {TEXT("program", "{%2=add %0 %1;%3=gelu %2;out %3}"), END};
   CHECK_TEXT(FUSED("Map", bias_gelu, LIST(T(F32, 128, 768), T(F32, 768), NULL), 0, T(F32, 128, 768)),
              "map d128 d768 in:f32[01] in:f32[.1] out:f32 {%2=add %0 %1;%3=gelu %2;out %3}");
