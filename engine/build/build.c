@@ -30,7 +30,7 @@ static enum farm_status models_load(struct build *build) {
   build->models = arena_alloc_array(&build->arena, (size_t)build->target_count, sizeof *build->models);
   FAIL_IF(!build->models, FARM_NO_MEMORY, "out of memory for models");
   for (int i = 0; i < build->target_count; i++) {
-    progress(build, "import", (uint32_t)i, (uint32_t)build->target_count);
+    progress(build, "import", (uint32_t)i + 1, (uint32_t)build->target_count);
     TRY(build_model_load(build->options, &build->models[i], &build->model_digest));
   }
   return FARM_OK;
@@ -116,7 +116,7 @@ static enum farm_status section_link(struct build *build, int index) {
             build->threads);
     measured = pins->measured;
   }
-  progress(build, "link", (uint32_t)index, (uint32_t)build->target_count);
+  progress(build, "link", (uint32_t)index + 1, (uint32_t)build->target_count);
   return link_section(build->engine, build->models[index], &link_target, pins, measured, build->lock);
 }
 
@@ -142,7 +142,7 @@ static enum farm_status engine_save(struct build *build) {
   struct bytes_writer bytes = {0};
   struct strbuf text = {0};
   enum farm_status status;
-  progress(build, "write", 0, 1);
+  progress(build, "write", 1, 1);
   TRY_OR(engine_encode(link_engine_get(build->engine), &bytes), free_bytes);
   build->report->digest = digest_of(bytes.data, bytes.length);
   build->report->bytes = bytes.length;
