@@ -40,7 +40,7 @@ enum farm_status child_frame_send(int fd, enum child_frame_type type, const void
 }
 
 enum farm_status child_reader_fill(struct child_reader *reader, int fd) {
-  memmove(reader->data, reader->data + reader->consumed, reader->length - reader->consumed);
+  if (reader->consumed) memmove(reader->data, reader->data + reader->consumed, reader->length - reader->consumed);
   reader->length -= reader->consumed;
   reader->consumed = 0;
   TRY(array_reserve(&reader->data, &reader->capacity, reader->length + 65536));

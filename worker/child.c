@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <signal.h>
 
 struct child {
@@ -161,7 +162,8 @@ static enum farm_status job_run(struct child *child, const uint8_t *body, size_t
 int measuring_child_main(int fd, const char *cores) {
   struct child child = {.fd = fd};
   struct child_reader reader = {0};
-  prctl(PR_SET_PDEATHSIG, SIGKILL); // nobody measures for a dead worker
+  prctl(PR_SET_PDEATHSIG, SIGKILL);                // nobody measures for a dead worker
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); // crashing is part of the work
   struct device_class device_class;
   enum farm_status status = cores_parse(cores, &child.cores);
   if (status == FARM_OK) status = cores_bind(&child.cores);

@@ -81,6 +81,7 @@ void contender_settle(struct contender *c) {
 
 enum farm_status contender_tell(struct contender *c, int index, const struct measure_events *events) {
   char clocks[NOISE_TEXT_MAX];
+  c->noise.dropped = c->sampler.dropped;
   noise_print(&c->noise, clocks);
   return events->entry(events->context, index, &c->entry, clocks);
 }

@@ -34,6 +34,12 @@ static enum farm_status finalist_prepare(struct final *f, int index) {
   return contender_aftermath(f->kernel_case, f->case_sum);
 }
 
+/* As much as the budget may go into disturbed samples, a tenth of it into one. */
+static double patience_of(const struct final *f, const struct contender *c) {
+  double budget = f->job->policy.final_ns;
+  return c->sampler.disturbed_ns < budget ? budget / 10 : 0;
+}
+
 /* One sample of each, beginning with another one each round, so that nobody always follows the same neighbour. */
 static enum farm_status round_run(struct final *f, int round) {
   for (int k = 0; k < f->job->variant_count; k++) {
@@ -41,7 +47,7 @@ static enum farm_status round_run(struct final *f, int round) {
     if (!c->alive || c->resting) continue;
     pulse_again(&c->sampler.pulse);
     enum farm_status status = sampler_refresh(&c->sampler);
-    TRY(contender_judge(c, status == FARM_OK ? sampler_take(&c->sampler) : status));
+    TRY(contender_judge(c, status == FARM_OK ? sampler_take(&c->sampler, patience_of(f, c)) : status));
   }
   return FARM_OK;
 }

@@ -61,6 +61,6 @@ void noise_print(const struct noise *noise, char out[NOISE_TEXT_MAX]) {
   double foreign = noise->wall_ns > 0 ? 1 - noise->cpu_ns / noise->wall_ns : 0;
   out[0] = 0;
   if (noise->wall_ns <= 0) return;
-  snprintf(out, NOISE_TEXT_MAX, "mhz %.0f-%.0f foreign %.1f%%", noise->mhz_low, noise->mhz_high,
-           foreign > 0 ? 100 * foreign : 0.0);
+  snprintf(out, NOISE_TEXT_MAX, "mhz %.0f-%.0f foreign %.1f%% dropped %u", noise->mhz_low, noise->mhz_high,
+           foreign > 0 ? 100 * foreign : 0.0, noise->dropped);
 }

@@ -13,11 +13,13 @@ struct noise {
   double mhz_low, mhz_high;
   double wall_ns, cpu_ns; // of all windows so far
   uint64_t begun_wall_ns, begun_cpu_ns;
+  uint32_t dropped; // samples that were not kept because a core was taken away meanwhile
 };
 
 double clock_measured_mhz(void);       // best of a few chains of some microseconds
 void noise_begin(struct noise *noise); // a window begins; windows add up
 void noise_end(struct noise *noise);
-void noise_print(const struct noise *noise, char out[NOISE_TEXT_MAX]); // "mhz 2890-2910 foreign 0.7%"; "" without a window
+void noise_print(const struct noise *noise,
+                 char out[NOISE_TEXT_MAX]); // "mhz 2890-2910 foreign 0.7% dropped 3"; "" without a window
 
 #endif

@@ -3,8 +3,11 @@
 
 #include "../base/clock.h"
 
+#include <sys/resource.h>
+
 #define SAMPLE_NS 20e3
-#define SLOW_NS 5e6         // runs longer than this need no second warm-up
+#define SLOW_NS 5e6 // runs longer than this need no second warm-up
+#define WARM_PATIENCE_NS 30e6
 #define HOPELESS_SHARE 8.0  // of the best: the warm-up run says enough
 #define SIGN_EVERY_NS 200e6 // of life
 #define ALLOWED_LEAST_NS 10e9
@@ -39,41 +42,67 @@ void pulse_ran(struct pulse *pulse, double run_ns) {
 
 /* ---- samples ---- */
 
-static enum farm_status runs_time(struct sampler *s, int repeats, double *out_ns) {
+/* How often the system took a core away from one of this process's threads while it wanted to run. */
+static long preemptions(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
+
+static enum farm_status runs_time(struct sampler *s, int repeats, double *out_ns, bool *out_disturbed) {
+  long before = preemptions();
   uint64_t begin = clock_now_ns();
   for (int i = 0; i < repeats; i++) TRY(kernel_trial_run(s->trial, s->pool, s->turn++));
   double total = (double)(clock_now_ns() - begin);
-  s->spent_ns += total;
+  *out_disturbed = preemptions() != before;
+  if (!*out_disturbed)
+    s->spent_ns += total;
+  else
+    s->disturbed_ns += total;
   *out_ns = total / repeats;
   pulse_ran(&s->pulse, *out_ns);
   return FARM_OK;
 }
 
-enum farm_status sampler_warm(struct sampler *s, double best_ns, bool *out_hopeless) {
-  double ns;
-  *out_hopeless = false;
-  s->repeats = 1;
-  TRY(runs_time(s, 1, &ns));
-  if (best_ns > 0 && ns > HOPELESS_SHARE * best_ns && ns > SLOW_NS && s->count < SAMPLES_MOST) {
-    s->samples[s->count++] = ns;
-    *out_hopeless = true;
-    return FARM_OK;
-  }
-  for (int i = 0; i < 2 && ns < SLOW_NS; i++) TRY(runs_time(s, 1, &ns));
-  s->repeats = ns >= SAMPLE_NS ? 1 : (int)(SAMPLE_NS / (ns > 10 ? ns : 10)) + 1;
-  s->spent_ns = 0;
+/* Runs until one is undisturbed, or `patience_ns` went into disturbed ones; the last one counts then. */
+static enum farm_status quiet_time(struct sampler *s, int repeats, double patience_ns, double *out_ns) {
+  bool disturbed;
+  double limit = s->disturbed_ns + patience_ns;
+  do {
+    TRY(runs_time(s, repeats, out_ns, &disturbed));
+    s->dropped += disturbed;
+  } while (disturbed && s->disturbed_ns < limit);
+  if (!disturbed) return FARM_OK;
+  s->dropped--;
+  s->spent_ns += *out_ns * repeats;
   return FARM_OK;
 }
 
-enum farm_status sampler_take(struct sampler *s) {
+enum farm_status sampler_warm(struct sampler *s, double best_ns, bool *out_hopeless) {
+  *out_hopeless = false;
+  s->repeats = 1;
+  s->run_ns = 0;
+  for (int i = 0; i < 3 && (i == 0 || s->run_ns < SLOW_NS); i++) {
+    double ns;
+    TRY(quiet_time(s, 1, WARM_PATIENCE_NS, &ns));
+    s->run_ns = i == 0 || ns < s->run_ns ? ns : s->run_ns;
+  }
+  s->spent_ns = 0;
+  s->repeats = s->run_ns >= SAMPLE_NS ? 1 : (int)(SAMPLE_NS / (s->run_ns > 10 ? s->run_ns : 10)) + 1;
+  *out_hopeless = best_ns > 0 && s->run_ns > HOPELESS_SHARE * best_ns && s->run_ns > SLOW_NS && s->count < SAMPLES_MOST;
+  if (*out_hopeless) s->samples[s->count++] = s->run_ns;
+  return FARM_OK;
+}
+
+enum farm_status sampler_take(struct sampler *s, double patience_ns) {
   double ns;
   if (s->count == SAMPLES_MOST) return FARM_OK;
-  TRY(runs_time(s, s->repeats, &ns));
+  TRY(quiet_time(s, s->repeats, patience_ns, &ns));
   s->samples[s->count++] = ns;
   return FARM_OK;
 }
 
 enum farm_status sampler_refresh(struct sampler *s) {
   double ns;
-  return s->pulse.longest_ns < SLOW_NS ? runs_time(s, 1, &ns) : FARM_OK;
+  bool disturbed;
+  return s->run_ns < SLOW_NS ? runs_time(s, 1, &ns, &disturbed) : FARM_OK;
 }

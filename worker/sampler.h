@@ -26,13 +26,17 @@ struct sampler {
   int repeats;     // runs per sample
   double *samples; // SAMPLES_MOST, of one run each
   uint32_t count;
-  double spent_ns;
+  double run_ns;       // the shortest of the warm-up
+  double spent_ns;     // in samples that count
+  double disturbed_ns; // in those during which the system took a core away
+  uint32_t dropped;    // of these: not kept
 };
 
 /* Errors of the kernel's run come back as such; sampler_warm finds how many runs make a sample, and keeps its first run as a
  * sample when that is far beyond `best_ns` (0: unknown): *out_hopeless. */
 enum farm_status sampler_warm(struct sampler *sampler, double best_ns, bool *out_hopeless);
-enum farm_status sampler_take(struct sampler *sampler); // one more sample
+/* One more sample; disturbed ones are dropped until `patience_ns` went into them. */
+enum farm_status sampler_take(struct sampler *sampler, double patience_ns);
 /* After others ran: one run outside the samples, unless it would be long. */
 enum farm_status sampler_refresh(struct sampler *sampler);
 

@@ -6,6 +6,7 @@
 
 #define GIVE_UP_SHARE 2.0 // slower than the best by this: no further samples
 #define REACH_SHARE 1.5   // survives a rung
+#define PATIENCE_SHARE 4  // of the budget may go into disturbed samples
 enum { LEAST_SAMPLES = 5, SAMPLES_TO_GIVE_UP = 3 };
 
 struct screen {
@@ -20,9 +21,9 @@ struct screen {
 /* Samples for `budget` of timed work, or until even the fastest one is far from `best_ns`. */
 static enum farm_status rung_samples(struct sampler *s, double budget, double best_ns) {
   uint32_t begin = s->count;
-  double least = 0;
+  double least = 0, patience_end = s->disturbed_ns + PATIENCE_SHARE * budget;
   do {
-    TRY(sampler_take(s));
+    TRY(sampler_take(s, patience_end - s->disturbed_ns));
     double ns = s->samples[s->count - 1];
     if (least == 0 || ns < least) least = ns;
     if (best_ns > 0 && s->count - begin >= SAMPLES_TO_GIVE_UP && least > GIVE_UP_SHARE * best_ns) return FARM_OK;
