@@ -193,10 +193,10 @@ __attribute__((constructor)) static void roles_play(void) {
   const char *role = getenv("TUNEFARM_TEST_ROLE");
   for (size_t i = 0; i < sizeof tactics / sizeof *tactics; i++)
     if (catalogue_add(&tactics[i]) != FARM_OK) abort();
-  if (role && strcmp(role, "child") == 0) _exit(measuring_child_main(3, ""));
+  if (role && strcmp(role, "child") == 0) exit(measuring_child_main(3, ""));
   if (role && strcmp(role, "nobody") == 0) _exit(0);
   if (role && strcmp(role, "babbler") == 0) _exit(babbler_role());
-  if (role && strcmp(role, "worker") == 0) _exit(worker_role());
+  if (role && strcmp(role, "worker") == 0) exit(worker_role());
   if (role && strcmp(role, "coordinator") == 0) _exit(coordinator_role());
 }
 
@@ -257,7 +257,7 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out) {
   struct job_runner_options options = {.child_argv = test_child_argv(),
                                        .device = "cores 0",
                                        .build = "test",
-                                       .hang_ns = plan->hang_ns ? plan->hang_ns : 2000000000u};
+                                       .hang_ns = (plan->hang_ns ? plan->hang_ns : 2000000000u) * (under_asan() ? 4 : 1)};
   struct job_runner *runner;
   struct runner_event event;
   *out = (struct job_outcome){.status = FARM_FAILURE};
