@@ -1,0 +1,138 @@
+/* Layouts: whatever nodes are moved, the graph computes the same; and what the cut decides is the best of all choices. */
+#include "decide.h"
+
+#include "../../base/random.h"
+#include "../../optimizer/ir/evaluate.h"
+#include "../../optimizer/passes/pass.h"
+#include "../../tests/kit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const graphs[] = {
+    /* a residual block with a pool, a broadcast and two outputs */
+    "model ir 8\ngraph g(%x: f32[1,3,9,8]) {\n"
+    "const %w: f32[8,3,3,3] = random 1\nconst %v: f32[8,8,1,1] = random 2\nconst %b: f32[8] = random 3\nconst %s: f32[8,1,1] = "
+    "random 4\n"
+    "%a = Conv.11(%x, %w, %b) {pads = [1, 1, 1, 1]}\n%r = Relu.14(%a)\n%c = Conv.11(%r, %v)\n%d = Add.14(%c, %r)\n%e = "
+    "Mul.14(%d, %s)\n"
+    "%p = MaxPool.12(%e) {kernel_shape = [2, 2], strides = [2, 2]}\n%t = Tanh.13(%p)\nreturn %t, %r\n}\n",
+    /* concat of two branches, a split, a reduction, a matrix product behind it */
+    "model ir 8\ngraph g(%x: f32[2,4,6,6]) {\n"
+    "const %w: f32[4,4,3,3] = random 1\nconst %v: f32[4,4,1,1] = random 2\nconst %m: f32[4,5] = random 3\nconst %h: i64[2] = {4, "
+    "4}\n"
+    "%a = Conv.11(%x, %w) {pads = [1, 1, 1, 1]}\n%b = Conv.11(%x, %v)\n%c = Concat.13(%a, %b) {axis = 1}\n%d, %e = Split.13(%c, "
+    "%h) {axis = 1}\n"
+    "%f = Mul.14(%d, %e)\n%g = Conv.11(%f, %v)\n%p = GlobalAveragePool.1(%g)\n%q = Flatten.13(%p)\n%y = MatMul.13(%q, "
+    "%m)\nreturn %y\n}\n",
+};
+enum { GRAPHS = sizeof graphs / sizeof *graphs, MOST_NODES = 24 };
+
+static struct model *model_make(int index) {
+  struct model *model;
+  REQUIRE_OK(graph_parse(graphs[index], &model));
+  REQUIRE_OK(graph_infer(model));
+  REQUIRE_OK(passes_run(model, &(struct pass_options){.verify = true}, NULL));
+  return model;
+}
+
+static int flexible_nodes(const struct model *model, int *out_indices) {
+  int count = 0, index = 0;
+  for (const struct node *node = model->graph->first; node; node = node->next, index++)
+    if (layout_role(node) != LAYOUT_RIGID) out_indices[count++] = index;
+  return count;
+}
+
+static void labels_set(uint8_t *labels, const int *flexible, int count, unsigned bits) {
+  memset(labels, 0, MOST_NODES);
+  for (int i = 0; i < count; i++) labels[flexible[i]] = bits >> i & 1;
+}
+
+static void outputs_of(const struct model *model, struct tensor *outputs) {
+  struct tensor input = model->graph->inputs[0]->type;
+  REQUIRE_OK(tensor_alloc(&input));
+  for (int64_t i = 0; i < tensor_elems(&input); i++) ((float *)input.data)[i] = (float)random_normal(9, (uint64_t)i);
+  REQUIRE_OK(graph_evaluate(model, &input, outputs));
+  tensor_free(&input);
+}
+
+TEST(layouts_keep_what_a_graph_computes, "") {
+  for (int g = 0; g < GRAPHS; g++) {
+    struct model *model = model_make(g);
+    struct tensor expected[2] = {0};
+    int flexible[MOST_NODES], count = flexible_nodes(model, flexible);
+    REQUIRE(count >= 4 && count <= 12);
+    outputs_of(model, expected);
+    for (unsigned bits = 0; bits < 1u << count; bits++) {
+      struct model *moved = model_make(g);
+      struct tensor actual[2] = {0};
+      uint8_t labels[MOST_NODES];
+      labels_set(labels, flexible, count, bits);
+      REQUIRE_OK(layout_apply(moved, labels));
+      REQUIRE_OK(graph_verify(moved));
+      outputs_of(moved, actual);
+      for (int o = 0; o < model->graph->output_count; o++) {
+        CHECK(tensor_shape_equal(&actual[o], &expected[o]));
+        for (int64_t i = 0; i < tensor_elems(&expected[o]); i++) {
+          double a = dtype_load_f64(DTYPE_F32, actual[o].data, i), e = dtype_load_f64(DTYPE_F32, expected[o].data, i);
+          CHECK_MESSAGE(a - e < 1e-4 && e - a < 1e-4, "graph %d, choice %u, output %d, element %d: %g, not %g", g, bits, o,
+                        (int)i, a, e);
+        }
+        tensor_free(&actual[o]);
+      }
+      model_free(&moved);
+    }
+    for (int o = 0; o < model->graph->output_count; o++) tensor_free(&expected[o]);
+    model_free(&model);
+  }
+}
+
+/* Sum of the estimates of all nodes as the graph stands; `only`: of the rigid ones. */
+static double graph_ns(struct model *model, const struct link_target *target, bool only_rigid) {
+  struct link_shapes shapes;
+  struct arena arena = {0};
+  double sum = 0;
+  REQUIRE_OK(link_shapes_infer(model, LINK_OPTIMAL, &shapes));
+  for (const struct node *node = model->graph->first; node; node = node->next) {
+    struct problem problem;
+    struct link_choice choice;
+    const char *text;
+    bool rigid_map = strcmp(node->row->name, "Concat") == 0 || strcmp(node->row->name, "Split") == 0;
+    if ((node_is_view(node) && !rigid_map) || (only_rigid && layout_role(node) != LAYOUT_RIGID)) continue;
+    REQUIRE_OK(node_problem(node, &shapes, false, &arena, &problem, &text));
+    REQUIRE_OK(link_choose(target, &problem, text, layout_of_node(node), &choice));
+    sum += link_choice_ns(&choice);
+  }
+  arena_free(&arena);
+  link_shapes_free(&shapes);
+  return sum;
+}
+
+/* Against every choice there is, each rewritten and added up: the cut must be neither above nor below the least. */
+TEST(layout_decision_is_the_best_of_all_choices, "") {
+  struct link_target target = {.threads = 1};
+  REQUIRE_OK(device_class_parse("cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g", &target.device_class));
+  for (int g = 0; g < GRAPHS; g++) {
+    struct model *model = model_make(g);
+    struct link_shapes shapes;
+    int flexible[MOST_NODES], count = flexible_nodes(model, flexible);
+    uint8_t labels[MOST_NODES], tried[MOST_NODES];
+    double decided, best = 1e300, rigid = graph_ns(model, &target, true), of_decision = 0;
+    REQUIRE_OK(link_shapes_infer(model, LINK_OPTIMAL, &shapes));
+    REQUIRE_OK(link_decide_layouts(model, &shapes, &target, labels, &decided));
+    for (unsigned bits = 0; bits < 1u << count; bits++) {
+      struct model *moved = model_make(g);
+      labels_set(tried, flexible, count, bits);
+      REQUIRE_OK(layout_apply(moved, tried));
+      double ns = graph_ns(moved, &target, false) - rigid;
+      if (ns < best) best = ns;
+      if (memcmp(tried, labels, MOST_NODES) == 0) of_decision = ns;
+      model_free(&moved);
+    }
+    CHECK_MESSAGE(decided < best * 1.001 + 1 && decided > best * 0.999 - 1, "graph %d: decided %.1f ns, best %.1f ns", g, decided,
+                  best);
+    CHECK_MESSAGE(of_decision < best * 1.001 + 1, "graph %d: the labels cost %.1f ns, best %.1f ns", g, of_decision, best);
+    link_shapes_free(&shapes);
+    model_free(&model);
+  }
+}
