@@ -6,7 +6,8 @@
 
 #include <pthread.h>
 
-static const struct compare_rule half_rule = {1e-2, 1e-2, true}; // several roundings of 2^-11 on the way
+static const struct compare_rule bfloat_rule = {8e-2, 8e-2, true}; // of 2^-8
+static const struct compare_rule half_rule = {1e-2, 1e-2, true};   // several roundings of 2^-11 on the way
 
 static void agrees(const char *name, struct synth_options synth, struct model_options options, const struct compare_rule *rule) {
   struct model_case c;
@@ -22,7 +23,10 @@ static void agrees(const char *name, struct synth_options synth, struct model_op
 #define SYNTH(...) ((struct synth_options){__VA_ARGS__})
 AGREES(synth_mlp_agrees, "", "mlp", SYNTH(.batch = 3), OPTIONS(.threads = 2), &MODEL_RULE)
 AGREES(synth_mobilenetv2_agrees, "", "mobilenetv2", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_mlp_f16_agrees, "", "mlp", SYNTH(.batch = 2, .dtype = DTYPE_F16), OPTIONS(0), &half_rule)
+AGREES(synth_mobilenetv2_f16_agrees, "", "mobilenetv2", SYNTH(.dtype = DTYPE_F16), OPTIONS(.threads = 2), &half_rule)
+AGREES(synth_mobilenetv2_bf16_agrees, "slow", "mobilenetv2", SYNTH(.dtype = DTYPE_BF16), OPTIONS(.threads = 2), &bfloat_rule)
+AGREES(synth_bert_f16_agrees, "slow timeout:600", "bert-base", SYNTH(.seq = 17, .dtype = DTYPE_F16), OPTIONS(.threads = 2),
+       &half_rule)
 AGREES(synth_resnet50_agrees, "slow timeout:300", "resnet50", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
 AGREES(synth_vgg16_agrees, "slow timeout:600", "vgg16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
 AGREES(synth_vit_agrees, "slow timeout:600", "vit-b16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)

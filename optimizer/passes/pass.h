@@ -56,6 +56,7 @@ enum farm_status passes_run(struct model *model, const struct pass_options *opti
 #define PASS_LIST(X)                                                                                         \
   X(remove_noops, "remove-noops", "drop Identity, Dropout, casts, reshapes and transposes that change nothing")                 \
   X(fold_constants, "fold-constants", "compute what depends on constants only")                              \
+  X(promote_half, "promote-half", "what is stored in 16-bit floats is computed in f32")                      \
   X(common_subexpressions, "common-subexpressions", "compute equal things once")                             \
   X(fold_batchnorm, "fold-batchnorm", "put batch normalisation into the weights before it")                  \
   X(canonicalise_norm, "canonicalise-norm", "layer and RMS normalisations written out become one node")      \
