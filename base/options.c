@@ -108,7 +108,21 @@ static char *trim(char *text) {
   return text;
 }
 
-/* The values stay referred to: the file's text is kept for the life of the process. */
+/* Values from the file stay referred to: its text is kept for the life of the process. */
+static struct config_text {
+  struct config_text *earlier;
+  char *text;
+} *config_texts;
+
+static enum farm_status config_keep(char *text) {
+  struct config_text *entry = malloc(sizeof *entry);
+  if (!entry) free(text);
+  FAIL_IF(!entry, FARM_NO_MEMORY, "out of memory for the config file");
+  *entry = (struct config_text){config_texts, text};
+  config_texts = entry;
+  return FARM_OK;
+}
+
 static enum farm_status config_apply(const struct options *options) {
   char path[PATH_MAX];
   char *text;
@@ -117,6 +131,7 @@ static enum farm_status config_apply(const struct options *options) {
   enum farm_status status = file_read_all(path, 1 << 20, &text, &length);
   if (status == FARM_NOT_FOUND) return FARM_OK;
   TRY(status);
+  TRY(config_keep(text));
   int number = 0;
   for (char *line = text, *next; line && *line; line = next) {
     next = strchr(line, '\n');

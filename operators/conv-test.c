@@ -38,7 +38,7 @@ static double conv_sum(const struct geometry *g, const struct tensor *x, const s
 
 static double *conv_naive(const struct geometry *g, const struct tensor *x, const struct tensor *w, const struct tensor *bias) {
   int64_t dims[3] = {out_dim(g, 0), out_dim(g, 1), out_dim(g, 2)}, index = 0, at[3];
-  double *y = calloc((size_t)(g->n * g->m * dims[0] * dims[1] * dims[2]), sizeof *y);
+  double *y = test_keep(calloc((size_t)(g->n * g->m * dims[0] * dims[1] * dims[2]), sizeof *y));
   for (int64_t n = 0; n < g->n; n++)
     for (int64_t m = 0; m < g->m; m++)
       for (at[0] = 0; at[0] < dims[0]; at[0]++)

@@ -1,6 +1,6 @@
 /* For the tests of the neural-network operators: tensors of seeded numbers, attributes in a line, and a run of one operator
- * through its shape function and its reference. Every case lives in one arena-free struct; tests run in children, so nothing
- * is freed.
+ * through its shape function and its reference. What a case allocates is kept until the
+ * test ends.
  */
 #ifndef OPERATORS_NN_TEST_H
 #define OPERATORS_NN_TEST_H
@@ -38,10 +38,11 @@ struct op_case {
   (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
 
 static inline struct tensor *test_tensor(enum dtype dtype, int rank, const int64_t *dims) {
-  struct tensor *tensor = calloc(1, sizeof *tensor);
+  struct tensor *tensor = test_keep(calloc(1, sizeof *tensor));
   tensor->dtype = dtype, tensor->rank = rank;
   for (int i = 0; i < rank; i++) tensor->dims[i] = dims[i];
   if (tensor_elems(tensor) > 0 && tensor_alloc(tensor) != FARM_OK) test_stop();
+  test_keep(tensor->data);
   return tensor;
 }
 
@@ -65,7 +66,9 @@ static inline double test_at(const struct tensor *tensor, int64_t i) { return dt
 
 static inline enum farm_status test_allocate(void *context, int output, struct tensor *tensor) {
   (void)context, (void)output;
-  return tensor_alloc(tensor);
+  TRY(tensor_alloc(tensor));
+  test_keep(tensor->data);
+  return FARM_OK;
 }
 
 /* Only the shape function; outputs described. */
@@ -99,7 +102,9 @@ static inline enum farm_status op_run(struct op_case *c) {
   const struct operator_row *row = operator_find(c->domain ? c->domain : "", c->name, c->opset);
   for (int i = 0; i < c->output_count; i++) {
     outputs[i] = &c->outputs[i];
-    if (tensor_elems(outputs[i]) > 0) TRY(tensor_alloc(outputs[i]));
+    if (tensor_elems(outputs[i]) <= 0) continue;
+    TRY(tensor_alloc(outputs[i]));
+    test_keep(outputs[i]->data);
   }
   struct reference_call call = {row, &attrs, c->opset, c->input_count, c->inputs, c->output_count, outputs, test_allocate, NULL};
   return row->reference(&call);

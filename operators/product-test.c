@@ -9,7 +9,7 @@ static struct op_case product_case(const char *name, int opset, const struct ten
 TEST(matmul_broadcasts_batches_as_numpy_does, "") {
   const struct tensor *a = test_random(DTYPE_F32, 1, DIMS(2, 1, 5, 19)), *b = test_random(DTYPE_F32, 2, DIMS(3, 19, 11));
   struct op_case c = product_case("MatMul", 13, a, b, NULL);
-  double *want = calloc(2 * 3 * 5 * 11, sizeof *want), *at = want;
+  double *want = test_keep(calloc(2 * 3 * 5 * 11, sizeof *want)), *at = want;
   for (int64_t n = 0; n < 2; n++)
     for (int64_t h = 0; h < 3; h++)
       for (int64_t i = 0; i < 5; i++)
@@ -46,7 +46,7 @@ TEST(matmul_is_exact_at_every_edge, "") {
     int64_t m = sizes[i / 49], n = sizes[i / 7 % 7], k = sizes[i % 7];
     const struct tensor *a = test_random(DTYPE_F32, 5, DIMS(m, k)), *b = test_random(DTYPE_F32, 6, DIMS(k, n));
     struct op_case c = product_case("MatMul", 13, a, b, NULL);
-    double *want = calloc((size_t)(m * n + 1), sizeof *want);
+    double *want = test_keep(calloc((size_t)(m * n + 1), sizeof *want));
     for (int64_t at = 0; at < m * n; at++)
       for (int64_t t = 0; t < k; t++) want[at] += test_at(a, at / n * k + t) * test_at(b, t * n + at % n);
     REQUIRE_OK(op_run(&c));

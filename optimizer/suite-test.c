@@ -124,7 +124,7 @@ static void listed_read(const char *path, struct listed *out) {
   REQUIRE(file);
   while (out->count < MOST_CASES && fgets(line, sizeof line, file)) {
     line[strcspn(line, "\n")] = 0;
-    if (line[0] && line[0] != '#') out->names[out->count++] = strdup(line);
+    if (line[0] && line[0] != '#') out->names[out->count++] = test_keep(strdup(line));
   }
   fclose(file);
 }
@@ -172,7 +172,7 @@ TEST(onnx_suite_passes_where_listed, "timeout:300") {
   struct tally tallies[16] = {0};
   int tally_count = 0;
   char line[4096], name[320], folder[1024];
-  char *suite = strdup(test_data("onnx-suite"));
+  char *suite = test_keep(strdup(test_data("onnx-suite")));
   snprintf(folder, sizeof folder, "%s/suite.tsv", suite);
   FILE *table = fopen(folder, "r");
   REQUIRE(table);

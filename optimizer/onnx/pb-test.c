@@ -25,7 +25,8 @@ TEST(pb_reader_reads_every_wire_type, "") {
   CHECK(field.number == 2 && pb_float(field.value) == 1.0f);
   REQUIRE_OK(FIELD(0x19, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f));
   CHECK(field.number == 3 && pb_double(field.value) == 1.0);
-  REQUIRE_OK(FIELD(0x22, 2, 'h', 'i'));
+  const uint8_t text[] = {0x22, 2, 'h', 'i'}; // lives longer than the field that points into it
+  REQUIRE_OK(first_field(text, sizeof text, &field));
   CHECK(field.number == 4 && field.bytes.length == 2 && memcmp(field.bytes.data, "hi", 2) == 0);
 }
 

@@ -46,7 +46,30 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
   return remove(path);
 }
 
+static struct kept {
+  struct kept *next;
+  void *memory;
+} *kept;
+
+void *test_keep(void *memory) {
+  struct kept *entry = memory ? malloc(sizeof *entry) : NULL;
+  if (!entry) return memory;
+  *entry = (struct kept){kept, memory};
+  kept = entry;
+  return memory;
+}
+
+static void kept_free(void) {
+  while (kept) {
+    struct kept *entry = kept;
+    kept = entry->next;
+    free(entry->memory);
+    free(entry);
+  }
+}
+
 static void leave(int code) {
+  kept_free();
   if (folder[0] && !getenv("TUNEFARM_KEEP")) nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
   fflush(NULL);
   exit(code); // runs the leak checker of sanitizer builds

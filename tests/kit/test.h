@@ -22,6 +22,8 @@ void test_register(struct test *test);
 void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 _Noreturn void test_stop(void);
 _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Memory that the test does not free itself: freed when it ends. Returns the pointer. */
+void *test_keep(void *memory);
 /* Folder for this test's files; made on first use, removed after the run unless TUNEFARM_KEEP is set. */
 const char *test_folder(void);
 /* Path of a file in the data folder beside the checkout (TUNEFARM_SHARED, default ../shared); skips the test when absent. */
