@@ -28,7 +28,7 @@ bool under_asan(void) {
 
 /* ---- tactics ---- */
 
-static int runs_of_second, runs_in_company, speeds_ran, poisoned;
+static int runs_of_second, runs_of_late, runs_in_company, speeds_ran, poisoned;
 
 static bool small_gemm(const struct problem *problem) { return problem->dims[GEMM_M] == 16; }
 static bool never(const struct problem *problem, const struct variant *variant) {
@@ -84,6 +84,7 @@ static enum farm_status past_run(const struct kernel_call *call) {
   ((float *)unknown(out_of(call)))[256] = 1;
   return FARM_OK;
 }
+static enum farm_status late_past_run(const struct kernel_call *call) { return ++runs_of_late > 3 ? past_run(call) : good(call); }
 static enum farm_status far_run(const struct kernel_call *call) {
   TRY(good(call));
   volatile char *at = unknown(out_of(call));
@@ -149,6 +150,7 @@ static const struct tactic tactics[] = {TACTIC(CRASH, crash_run, ),
                                         TACTIC(NAN_ONE, nan_run, ),
                                         TACTIC(SLIGHTLY, slightly_run, ),
                                         TACTIC(PAST_END, past_run, ),
+                                        TACTIC(LATE_PAST, late_past_run, ),
                                         TACTIC(FAR_PAST, far_run, ),
                                         TACTIC(SCRIBBLE, scribble_run, ),
                                         TACTIC(OPERAND, operand_run, ),

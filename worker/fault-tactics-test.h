@@ -13,6 +13,7 @@
 #define NAN_ONE "gemm_f32__test_nan__any"
 #define SLIGHTLY "gemm_f32__test_slightly_wrong__any"
 #define PAST_END "gemm_f32__test_past_end__any"
+#define LATE_PAST "gemm_f32__test_late_past__any" // one element, but not while it is checked
 #define FAR_PAST "gemm_f32__test_far_past__any"
 #define SCRIBBLE "gemm_f32__test_scribble__any" // over the allocator's own data
 #define OPERAND "gemm_f32__test_operand__any"   // over an input

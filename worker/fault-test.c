@@ -11,7 +11,9 @@ static void expect(const struct job_outcome *outcome, const char *variant, enum 
   const struct job_entry *entry = entry_of(outcome, variant);
   CHECK_MESSAGE(entry, "%s has no entry", variant);
   if (!entry) return;
-  CHECK_MESSAGE(entry->entry.status == status, "%s: %s (%s) instead of %s", variant, status_name(entry->entry.status),
+  bool either =
+      strcmp(variant, FAR_PAST) == 0 && entry->entry.status == FARM_TACTIC_OVERRAN; // who finds it first: allocator or walk
+  CHECK_MESSAGE(entry->entry.status == status || either, "%s: %s (%s) instead of %s", variant, status_name(entry->entry.status),
                 entry->message, status_name(status));
   CHECK_MESSAGE((status == FARM_OK) == (entry->entry.times.n > 0), "%s: %u samples", variant, entry->entry.times.n);
   CHECK_MESSAGE((status == FARM_OK) == !*entry->message, "%s: message `%s`", variant, entry->message);
@@ -21,19 +23,26 @@ static void expect(const struct job_outcome *outcome, const char *variant, enum 
 static const struct {
   const char *variant;
   enum farm_status status, watched;
-} faults[] = {{CRASH, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},     {SPIN, FARM_TACTIC_HUNG, FARM_TACTIC_HUNG},
-              {SLEEP, FARM_TACTIC_HUNG, FARM_TACTIC_HUNG},           {NAN_ONE, FARM_TACTIC_WRONG, FARM_TACTIC_WRONG},
-              {SLIGHTLY, FARM_TACTIC_WRONG, FARM_TACTIC_WRONG},      {PAST_END, FARM_TACTIC_OVERRAN, FARM_TACTIC_CRASHED},
-              {FAR_PAST, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},  {OPERAND, FARM_TACTIC_OVERRAN, FARM_TACTIC_OVERRAN},
-              {READS_GUARD, FARM_TACTIC_WRONG, FARM_TACTIC_CRASHED}, {SECOND_RUN, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},
-              {REFUSES, FARM_TACTIC_REFUSED, FARM_TACTIC_REFUSED},   {ILLEGAL, FARM_TACTIC_REFUSED, FARM_TACTIC_REFUSED}};
+} faults[] = {{CRASH, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},
+              {SPIN, FARM_TACTIC_HUNG, FARM_TACTIC_HUNG},
+              {SLEEP, FARM_TACTIC_HUNG, FARM_TACTIC_HUNG},
+              {NAN_ONE, FARM_TACTIC_WRONG, FARM_TACTIC_WRONG},
+              {SLIGHTLY, FARM_TACTIC_WRONG, FARM_TACTIC_WRONG},
+              {PAST_END, FARM_TACTIC_OVERRAN, FARM_TACTIC_CRASHED},
+              {LATE_PAST, FARM_TACTIC_OVERRAN, FARM_TACTIC_CRASHED},
+              {FAR_PAST, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},
+              {OPERAND, FARM_TACTIC_OVERRAN, FARM_TACTIC_OVERRAN},
+              {READS_GUARD, FARM_TACTIC_WRONG, FARM_TACTIC_CRASHED},
+              {SECOND_RUN, FARM_TACTIC_CRASHED, FARM_TACTIC_CRASHED},
+              {REFUSES, FARM_TACTIC_REFUSED, FARM_TACTIC_REFUSED},
+              {ILLEGAL, FARM_TACTIC_REFUSED, FARM_TACTIC_REFUSED}};
 
 static enum farm_status verdict_of(int fault) { return under_asan() ? faults[fault].watched : faults[fault].status; }
 
 static void screen_one_between_good(const char *fault, enum farm_status status) {
   const char *const variants[] = {SPEED(200), fault, SPEED(400)};
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 3, .hang_ns = 700000000u}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 3, .hang_ns = 500000000u}, &outcome);
   CHECK_MESSAGE(outcome.status == FARM_OK, "%s: %s", fault, outcome.message);
   CHECK(outcome.count == 3);
   expect(&outcome, SPEED(200), FARM_OK);
@@ -76,7 +85,7 @@ static void mixed_in_order(uint64_t seed, enum wire_job_kind kind) {
     variants[i] = variants[k], variants[k] = t;
   }
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = kind, .variants = variants, .count = count, .hang_ns = 700000000u}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = kind, .variants = variants, .count = count, .hang_ns = 500000000u}, &outcome);
   CHECK_MESSAGE(outcome.status == FARM_OK, "seed %llu: %s", (unsigned long long)seed, outcome.message);
   CHECK(outcome.count == count);
   for (int i = 0; i < COUNT(faults); i++) expect(&outcome, faults[i].variant, verdict_of(i));
@@ -128,7 +137,7 @@ TEST(fault_from_outside_blames_nobody, "timeout:120") {
   struct job_outcome outcome;
   int kills = 0;
   for (int kind = WIRE_JOB_SCREEN; kind <= WIRE_JOB_FINAL; kind++)
-    for (uint64_t ms = 3; ms < 130; ms += 21) {
+    for (uint64_t ms = 3; ms < 130; ms += 42) {
       job_run_to_end(
           &(struct job_plan){
               .kind = (enum wire_job_kind)kind, .variants = variants, .count = 4, .kill_after_ns = ms * 1000000, .kills = 1},
@@ -137,7 +146,7 @@ TEST(fault_from_outside_blames_nobody, "timeout:120") {
       for (int i = 0; i < 4; i++) expect(&outcome, variants[i], FARM_OK);
       kills += outcome.kills;
     }
-  CHECK(kills > 6);
+  CHECK(kills > 3);
 }
 
 /* A child's bytes are no more believed than a peer's. */
