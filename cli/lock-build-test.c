@@ -104,3 +104,41 @@ TEST(lock_that_does_not_fit_is_refused, "timeout:120") {
   fails(BUILD(model, "-o", engine, "--lock", lock), 4, "another model");
   CHECK(access(engine, F_OK) != 0);
 }
+
+/* x * w, w in a file beside the model. */
+static void external_model(const char *path, const char *weights, float first) {
+  const struct tensor type = {.dtype = DTYPE_F32, .rank = 1, .dims = {8}};
+  float w[8] = {first, 2, 3, 4, 5, 6, 7, 8};
+  struct pb_writer writer = {0};
+  onnx_model_begin(&writer, 8, "test");
+  onnx_opset_put(&writer, "", 17);
+  onnx_graph_begin(&writer, "main");
+  onnx_node_put(&writer, "Mul", "scale", "x w", "y");
+  onnx_initializer_external(&writer, "w", &type, strrchr(weights, '/') + 1, 0, sizeof w);
+  onnx_value_put(&writer, ONNX_INPUT, "x", DTYPE_F32, "8");
+  onnx_value_put(&writer, ONNX_OUTPUT, "y", DTYPE_F32, "8");
+  onnx_graph_end(&writer);
+  onnx_model_end(&writer);
+  REQUIRE_OK(pb_write_file(&writer, path));
+  pb_writer_free(&writer);
+  REQUIRE_OK(file_write_atomic(weights, (const void *)w, sizeof w));
+}
+
+TEST(lock_knows_weights_beside_the_model, "") {
+  const char *model = in_folder("net.onnx"), *weights = in_folder("net.weights"), *engine = in_folder("1.engine"),
+             *lock = in_folder("net.lock");
+  external_model(model, weights, 1);
+  succeeds(BUILD(model, "-o", engine, "--lock", lock));
+  succeeds(BUILD(model, "-o", engine, "--lock", lock));
+  external_model(model, weights, 1.5f);
+  fails(BUILD(model, "-o", engine, "--lock", lock), 4, "another model");
+}
+
+/* A size of 0 is a size. */
+TEST(build_for_nothing, "") {
+  const char *model = small_model("empty.onnx", "batch"), *engine = in_folder("1.engine");
+  succeeds(BUILD(model, "-o", engine, "--shape", "x=0x32"));
+  json_t *root = json_of(command_say("run", engine, "--duration", "0", "--json", "--shape", "x=0x32"));
+  json_decref(root);
+  fails(command_say("run", engine, "--duration", "0", "--shape", "x=1x32"), 2, "x");
+}

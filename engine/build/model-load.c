@@ -9,25 +9,14 @@
 
 #include <string.h>
 
-/* The content of the model: the file's bytes and, where weights lie outside it, the constants themselves. */
+/* The content of the model: the file's bytes, then those of the files beside it that hold weights. */
 static enum farm_status digest_make(const char *path, const struct model *model, struct digest *out) {
   struct file_map map;
   struct digest_state state;
   TRY(file_map_open(path, &map));
   digest_begin(&state);
   digest_add(&state, map.data, map.length);
-  size_t constants = 0;
-  for (const struct map_entry *entry = map_next(&model->names, NULL); entry; entry = map_next(&model->names, entry)) {
-    const struct value *value = entry->value;
-    if (value->constant) constants += tensor_bytes(value->constant) != SIZE_MAX ? tensor_bytes(value->constant) : 0;
-  }
-  bool outside = constants > map.length; // the file cannot hold them all
-  for (const struct map_entry *entry = map_next(&model->names, NULL); entry && outside; entry = map_next(&model->names, entry)) {
-    const struct value *value = entry->value;
-    if (!value->constant || tensor_bytes(value->constant) == SIZE_MAX || !value->constant->data) continue;
-    digest_add(&state, value->name, strlen(value->name) + 1);
-    digest_add(&state, value->constant->data, tensor_bytes(value->constant));
-  }
+  onnx_import_digest_external(model, &state);
   *out = digest_end(&state);
   file_map_close(&map);
   return FARM_OK;

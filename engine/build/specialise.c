@@ -11,18 +11,19 @@ static struct value *input_find(const struct model *model, const char *name) {
   return NULL;
 }
 
-static enum farm_status range_set(struct symbol *symbol, const struct build_shape *shape, int dim) {
-  bool set_before = symbol->max != 0;
-  FAIL_IF(set_before && (symbol->min != shape->min[dim] || symbol->opt != shape->opt[dim] || symbol->max != shape->max[dim]),
+/* `named`: by symbol, whether a shape gave it a range before; 0 is a size like any other. */
+static enum farm_status range_set(struct symbol *symbol, bool *named, const struct build_shape *shape, int dim) {
+  FAIL_IF(*named && (symbol->min != shape->min[dim] || symbol->opt != shape->opt[dim] || symbol->max != shape->max[dim]),
           FARM_USAGE, "--shape %s: dimension %d is `%s`, which another shape gives another range", shape->input, dim,
           symbol->name);
   symbol->min = shape->min[dim];
   symbol->opt = shape->opt[dim];
   symbol->max = shape->max[dim];
+  *named = true;
   return FARM_OK;
 }
 
-static enum farm_status shape_apply(struct model *model, const struct build_shape *shape) {
+static enum farm_status shape_apply(struct model *model, bool *named, const struct build_shape *shape) {
   const struct value *input = input_find(model, shape->input);
   FAIL_IF(!input, FARM_USAGE, "--shape %s: the model has no input of that name", shape->input);
   FAIL_IF(input->type.rank != shape->rank, FARM_USAGE, "--shape %s: the input has %d dimensions, not %d", shape->input,
@@ -30,7 +31,7 @@ static enum farm_status shape_apply(struct model *model, const struct build_shap
   for (int i = 0; i < shape->rank; i++) {
     int64_t dim = input->type.dims[i];
     if (dim <= DIM_FIRST_SYMBOL) {
-      TRY(range_set(&model->symbols[DIM_FIRST_SYMBOL - dim], shape, i));
+      TRY(range_set(&model->symbols[DIM_FIRST_SYMBOL - dim], &named[DIM_FIRST_SYMBOL - dim], shape, i));
       continue;
     }
     FAIL_IF(dim != shape->min[i] || dim != shape->max[i], FARM_USAGE,
@@ -51,10 +52,11 @@ static void symbols_replace(struct model *model) {
 }
 
 enum farm_status model_specialise(struct model *model, const struct build_shape *shapes, int count) {
-  for (int i = 0; i < count; i++) TRY(shape_apply(model, &shapes[i]));
+  bool named[MODEL_MAX_SYMBOLS] = {0};
+  for (int i = 0; i < count; i++) TRY(shape_apply(model, named, &shapes[i]));
   for (int i = 0; i < model->symbol_count; i++) {
     struct symbol *symbol = &model->symbols[i];
-    if (symbol->max != 0) continue;
+    if (named[i]) continue;
     log_warning("dimension `%s` has no --shape: taken as 1", symbol->name);
     symbol->min = symbol->opt = symbol->max = 1;
   }

@@ -1,6 +1,7 @@
 /* The importer's entry: bytes or a file in, a model out, or a message. See import.h. */
 #include "import.h"
 
+#include "../../base/digest.h"
 #include "import-scope.h"
 
 #include <stdlib.h>
@@ -19,6 +20,16 @@ static void files_close(void *opaque) {
   external_data_free(&files->external);
   free(files->copy);
   free(files);
+}
+
+void onnx_import_digest_external(const struct model *model, struct digest_state *state) {
+  if (model->files_close != files_close) return; // of another origin
+  const struct import_files *files = model->files;
+  for (size_t i = 0; i < files->external.count; i++) {
+    const struct external_file *file = &files->external.files[i];
+    digest_add(state, file->location, strlen(file->location) + 1);
+    digest_add(state, file->map.data, file->map.length);
+  }
 }
 
 static enum farm_status versions_check(const struct onnx_model *onnx) {

@@ -34,4 +34,8 @@ enum farm_status onnx_import(const char *path, struct model **out_model);
 /* The bytes are copied. External data is looked for beneath `folder_or_null`, refused without one. */
 enum farm_status onnx_import_bytes(const void *bytes, size_t length, const char *folder_or_null, struct model **out_model);
 
+/* Adds names and bytes of the files beside the model that its tensors lie in, in the order of their first use. */
+struct digest_state;
+void onnx_import_digest_external(const struct model *model, struct digest_state *state);
+
 #endif
