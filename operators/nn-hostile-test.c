@@ -90,7 +90,7 @@ static void random_input(struct shape_info *info, struct tensor *constant, bool 
   if (!wants_contents || draw(3) == 0) return;
   type->dtype = draw(5) ? DTYPE_I64 : DTYPE_F32, type->rank = 1, type->dims[0] = (int64_t)draw(draw(3) ? 7 : CONTENTS);
   *constant = *type;
-  constant->data = test_keep(calloc(CONTENTS, sizeof(int64_t)));
+  constant->data = calloc(CONTENTS, sizeof(int64_t));
   for (int i = 0; i < CONTENTS; i++)
     if (type->dtype == DTYPE_I64)
       ((int64_t *)constant->data)[i] = numbers[draw(16)];
