@@ -37,6 +37,7 @@ static const char *const problems[] = {
     "gemm m1 n50257 k768 f32 acc:f32 w:const",
     "gemm m4 n4 k4 f16 acc:f32",
     "conv2d n1 c64 h56 w56 k64 r3 s3 pad1 f32 acc:f32 w:const +bias +relu",
+    "conv2d n1 c144 h56 w56 k144 r3 s3 pad1 stride2 g144 f32 acc:f32 w:const +bias +clip",
     "pool2d max n1 c64 h56 w56 r2 s2 stride2 f32",
     "softmax outer12 len128 f32",
     "norm layer rows128 len768 f32",

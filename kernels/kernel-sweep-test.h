@@ -7,6 +7,7 @@
 #define KERNELS_KERNEL_SWEEP_TEST_H
 
 #include "../tests/kit/test.h"
+#include "cpu/conv/dw-nchw.h"
 #include "cpu/conv/dw.h"
 #include "kernel-check.h"
 
@@ -43,6 +44,7 @@ static inline const void *sweep_wide_detail(const struct tactic *tactic) {
   static const struct {
     const void *own, *stand_in;
   } pairs[] = {{&dw__avx512, &dw__wide},
+               {&dw_nchw__avx512, &dw_nchw__wide},
 #define X(mr, nr) {&tile_##mr##x##nr##__avx512, &tile_##mr##x##nr##__wide},
                TILE_LIST_WIDE(X)
 #undef X

@@ -27,6 +27,10 @@ static const char *const shapes[] = {
     "conv2d n1 c40 h7 w7 k40 r3 s3 pad5 dil2 g40 f32 acc:f32 w:const +add",
     "conv2d n1 c16 h3 w2 k16 r3 s3 pad2 g16 f32 acc:f32 +bias +silu",
     "conv2d n1 c24 h16 w5 k24 r1 s1 g24 f32 acc:f32 w:const",
+    "conv2d n1 c3 h19 w75 k3 r3 s3 pad1 g3 f32 acc:f32 w:const +bias +add +clip",
+    "conv2d n2 c2 h21 w70 k2 r3 s3 pad1 stride2 g2 f32 acc:f32 w:const +bias +hard_swish +mul",
+    "conv2d n1 c2 h20 w53 k2 r4 s5 strideh3 stridew3 dilh1 dilw2 padt3 padl4 padb0 padr6 g2 f32 acc:f32 +add +bias",
+    "conv2d n1 c3 h9 w131 k3 r1 s7 strideh1 stridew2 padl0 padr7 g3 f32 acc:f32 w:const +gelu",
 };
 
 static void sweep_shapes(struct sweep *sweep) {

@@ -1,8 +1,8 @@
-/* conv2d of f32: what its tactics share. Three ways to compute one:
+/* conv2d of f32: what its tactics share. Four ways to compute one:
  *
  *   igemm     nhwc: register tiles over pixels by channels; row pointers stand in for the matrix of windows (igemm.c)
  *   im2col    nchw: the windows of nr pixels are copied into a panel, weights are the rows (im2col.c)
- *   dw        nhwc: one filter per channel, vectors along the channels (dw.inc)
+ *   dw        one filter per channel: vectors along the channels in nhwc (dw.inc), along the row in nchw (dw-nchw.inc)
  */
 #ifndef KERNELS_CPU_CONV_CONV_H
 #define KERNELS_CPU_CONV_CONV_H

@@ -1,0 +1,2 @@
+/* Depthwise convolution in nchw for AVX2. */
+#include "dw-nchw.inc"

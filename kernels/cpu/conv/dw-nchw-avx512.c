@@ -1,0 +1,2 @@
+/* Depthwise convolution in nchw for AVX-512. */
+#include "dw-nchw.inc"

@@ -1,0 +1,2 @@
+/* Depthwise convolution in nchw for any machine. */
+#include "dw-nchw.inc"
