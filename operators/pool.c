@@ -92,7 +92,8 @@ static double max_visit(const struct pool *pool, const double *plane, int64_t pl
   double best = -INFINITY;
   do {
     int64_t offset = window_offset(&pool->window, site, tap);
-    if (offset >= 0 && (best_at < 0 || plane[offset] > best)) best = plane[offset], best_at = offset;
+    if (offset < 0 || (best_at >= 0 && (plane[offset] <= best || best != best))) continue; // the first NaN stays
+    best = plane[offset], best_at = offset;
   } while (window_next(pool->window.axes, pool->window.kernel, tap));
   if (best_at >= 0 && pool->column_major) best_at = column_major(&pool->window, best_at);
   *out_index = best_at < 0 ? -1 : plane_index * pool->in_spatial + best_at;

@@ -3,6 +3,14 @@
 
 #include "../tests/kit/test.h"
 
+/* The first NaN of a window, wherever it stands in it; its place with it. */
+TEST(maximum_pooling_keeps_nan, "") {
+  case_check_outputs("MaxPool", 12, 2, "f32[1,1,6]{1 nan 0 2 nan nan}", "kernel_shape=[2]",
+                     "f32[1,1,5]{nan nan 2 nan nan} i64[1,1,5]{1 1 3 4 4}");
+  case_check("MaxPool", 12, "f32[1,1,2,2]{3 4 nan 9}", "kernel_shape=[2,2]", "f32[1,1,1,1]{nan}");
+  case_check("GlobalMaxPool", 1, "f32[1,2,3]{3 nan 4 1 2 0}", "", "f32[1,2,1]{nan 2}");
+}
+
 TEST(integer_arithmetic_never_traps, "") {
   case_check("Div", 14, "i32[3]{7 -7 5} i32[3]{2 2 0}", "", "i32[3]{3 -3 0}");
   case_check("Div", 14, "i32[]{-2147483648} i32[]{-1}", "", "i32[]{-2.14748e+09}");

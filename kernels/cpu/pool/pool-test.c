@@ -29,7 +29,7 @@ static double window(const struct probe *probe, const float *plane, int64_t oh, 
       count += inside || (d[POOL_COUNT_PAD] && y < d[POOL_H] + d[POOL_PAD_B] && x < d[POOL_W] + d[POOL_PAD_R]);
       if (!inside) continue;
       const double value = (double)plane[y * d[POOL_W] + x];
-      most = value > most ? value : most;
+      most = value > most || isnan(value) ? value : most;
       sum += value;
     }
   return d[POOL_MODE] == POOL_MAX ? most : count ? sum / (double)count : 0;
@@ -63,10 +63,13 @@ static void channels_last(struct probe *probe) {
   probe->wanted[0] = wanted;
 }
 
-static void check(const char *text) {
+/* nan_step 0: no NaN; else every so many elements one, of either sign. */
+static void check(const char *text, int64_t nan_step) {
   struct probe probe;
   int count = 0;
   probe_open(&probe, text, 3);
+  for (int64_t i = nan_step / 2; nan_step && i < tensor_elems(&probe.tensors[0]); i += nan_step)
+    ((float *)probe.tensors[0].data)[i] = i % 2 ? NAN : -NAN;
   reference(&probe);
   const double bound = probe.problem.dims[POOL_MODE] == POOL_MAX ? 0 : 1e-6;
   for (size_t t = 0; t < sizeof nchw / sizeof *nchw; t++) count += probe_check(&probe, nchw[t], bound, bound);
@@ -95,5 +98,24 @@ TEST(pool_agrees_with_the_definition, "") {
       "pool2d max n2 c300 h5 w3 r5 s3 f32",
       "pool2d average n1 c3 h1 w1 r1 s1 f32",
   };
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check(texts[i]);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check(texts[i], 0);
+}
+
+/* As ONNX's maximum does, wherever in the window the NaN stands. Steps prime to the widths, so that it stands everywhere. */
+TEST(pool_keeps_nan, "") {
+  static const char *const texts[] = {
+      "pool2d max n1 c3 h7 w9 r3 s3 f32",
+      "pool2d max n2 c5 h13 w17 r3 s3 stride2 pad1 f32",
+      "pool2d max n1 c17 h28 w35 r2 s2 stride2 f32",
+      "pool2d max n1 c2 h15 w31 r3 s2 strideh1 stridew4 padt1 padl0 padb0 padr1 f32",
+      "pool2d max n1 c3 h20 w20 r3 s3 stride2 dil2 pad2 f32",
+      "pool2d max n2 c300 h5 w3 r5 s3 f32",
+      "pool2d max n1 c9 h7 w23 r7 s23 f32",
+      "pool2d average n2 c5 h13 w17 r3 s3 stride2 pad1 f32",
+      "pool2d average n2 c70 h7 w7 r7 s7 f32",
+  };
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    check(texts[i], 37);
+    check(texts[i], 101);
+  }
 }
