@@ -99,6 +99,42 @@ TEST(real_model_without_any_one_pass, "timeout:120") {
     data_set_check("FastestDet", (struct model_options){.without = {passes[i]}});
 }
 
+/* ---- a cache that grows: batch, new tokens and past vary together ---- */
+
+static void cache_input(struct model_case *c, int index, int64_t batch, int64_t len, int64_t past) {
+  const struct value *value = c->model->graph->inputs[index];
+  struct tensor *tensor = &c->inputs[index];
+  tensor_free(tensor);
+  *tensor = (struct tensor){.dtype = value->type.dtype, .rank = 2, .dims = {batch, len}};
+  if (strstr(value->name, "mask")) tensor->dims[1] = past + len;
+  if (strstr(value->name, "past")) *tensor = (struct tensor){.dtype = DTYPE_F32, .rank = 5, .dims = {2, batch, 4, past, 8}};
+  REQUIRE_OK(tensor_alloc(tensor));
+  input_random(value->name, tensor, 17 + (uint64_t)index);
+  for (int64_t i = 0; i < tensor_elems(tensor) && strstr(value->name, "position"); i++)
+    dtype_store_i64(tensor->dtype, tensor->data, i, past + i % len);
+}
+
+TEST(real_model_with_a_growing_cache, "timeout:120") {
+  static const int64_t cases[][3] = {{1, 1, 5}, {1, 4, 0}, {2, 3, 9}, {1, 1, 0}, {2, 4, 16}, {1, 2, 1}, {2, 1, 15}};
+  char *path = strdup(test_data("models/genai_tiny_gpt2/model.onnx"));
+  struct model_options options = {.threads = 2,
+                                  .shapes = {"input_ids=1x1:1x1:2x4", "position_ids=1x1:1x1:2x4", "attention_mask=1x1:1x9:2x20",
+                                             "past_0=2x1x4x0x8:2x1x4x8x8:2x2x4x16x8", "past_1=2x1x4x0x8:2x1x4x8x8:2x2x4x16x8",
+                                             "past_2=2x1x4x0x8:2x1x4x8x8:2x2x4x16x8", "past_3=2x1x4x0x8:2x1x4x8x8:2x2x4x16x8",
+                                             "past_4=2x1x4x0x8:2x1x4x8x8:2x2x4x16x8"}};
+  struct model_case c;
+  model_open(path, &options, &c);
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    char what[64];
+    snprintf(what, sizeof what, "batch %lld, %lld tokens after %lld", (long long)cases[k][0], (long long)cases[k][1],
+             (long long)cases[k][2]);
+    for (int i = 0; i < c.input_count; i++) cache_input(&c, i, cases[k][0], cases[k][1], cases[k][2]);
+    model_check(&c, &MODEL_RULE, what);
+  }
+  model_close(&c);
+  free(path);
+}
+
 /* ---- the light models: the input is arange(n) / n ---- */
 
 static void light_check(const char *name, double rtol) {
