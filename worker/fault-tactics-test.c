@@ -18,8 +18,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
 bool under_asan(void) {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+  return true;
+#else
+  return false;
+#endif
+}
+bool under_tsan(void) {
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
   return true;
 #else
   return false;

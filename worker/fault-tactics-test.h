@@ -53,5 +53,6 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out);
 const struct job_entry *entry_of(const struct job_outcome *outcome, const char *variant); // NULL: none
 const char *const *test_child_argv(void);
 bool under_asan(void);
+bool under_tsan(void);
 
 #endif

@@ -29,7 +29,11 @@ static size_t word_at(uintptr_t address) {
   return word;
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||                         \
+    __has_feature(thread_sanitizer)
 static bool row_is_whole(void) { return false; }
 #else
 static bool row_is_whole(void) {
