@@ -23,12 +23,6 @@ static bool can_walk;
 
 static size_t canary_bytes(int i) { return (size_t)24 + (size_t)(i % 12) * (size_t)(i % 7 + 1) * 40; }
 
-static size_t word_at(uintptr_t address) {
-  size_t word;
-  memcpy(&word, (const void *)address, sizeof word);
-  return word;
-}
-
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
@@ -36,6 +30,12 @@ static size_t word_at(uintptr_t address) {
     __has_feature(thread_sanitizer)
 static bool row_is_whole(void) { return false; }
 #else
+static size_t word_at(uintptr_t address) {
+  size_t word;
+  memcpy(&word, (const void *)address, sizeof word);
+  return word;
+}
+
 static bool row_is_whole(void) {
   uintptr_t end = (uintptr_t)sbrk(0), size_at = (uintptr_t)canaries[0] - sizeof(size_t);
   size_t before = 0; // size of the chunk before
