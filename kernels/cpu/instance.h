@@ -30,4 +30,14 @@
 #endif
 #define INSTANCE_ID(text) text "__" INSTANCE_SUFFIX
 
+/* Around what a template says about problems (applicable, legal, cost, workspace): the catalogue asks that of machines that are not
+ * this one, so it must run here whatever the set is. */
+#if defined(__clang__)
+#define PORTABLE_BEGIN _Pragma("clang attribute push(__attribute__((target(\"no-avx\"))), apply_to = function)")
+#define PORTABLE_END _Pragma("clang attribute pop")
+#else
+#define PORTABLE_BEGIN _Pragma("GCC push_options") _Pragma("GCC target(\"no-avx\")")
+#define PORTABLE_END _Pragma("GCC pop_options")
+#endif
+
 #endif
