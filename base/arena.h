@@ -16,10 +16,10 @@ struct arena {
   size_t limit_bytes; // 0 = none; an allocation that would pass it fails (untrusted input)
 };
 
-void *arena_alloc(struct arena *arena, size_t bytes);                       // 16-byte aligned, zeroed
-void *arena_alloc_array(struct arena *arena, size_t count, size_t bytes);  // with an overflow check
+void *arena_alloc(struct arena *arena, size_t bytes);                     // 16-byte aligned, zeroed
+void *arena_alloc_array(struct arena *arena, size_t count, size_t bytes); // with an overflow check
 void *arena_copy(struct arena *arena, const void *data, size_t bytes);
-char *arena_string(struct arena *arena, const char *text, size_t length);  // zero-terminated copy
+char *arena_string(struct arena *arena, const char *text, size_t length); // zero-terminated copy
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void arena_free(struct arena *arena); // gives all back; the arena is empty and usable again
 

@@ -8,7 +8,6 @@
 
 /* Make room for `need` items of `item_bytes`; doubles. `*items` may be NULL with `*capacity` 0. */
 enum farm_status array_reserve_bytes(void **items, size_t *capacity, size_t need, size_t item_bytes);
-#define array_reserve(items, capacity, need)                                                                 \
-  array_reserve_bytes((void **)(items), (capacity), (need), sizeof **(items))
+#define array_reserve(items, capacity, need) array_reserve_bytes((void **)(items), (capacity), (need), sizeof **(items))
 
 #endif

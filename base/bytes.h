@@ -41,8 +41,8 @@ struct bytes_reader {
 };
 
 struct bytes_reader bytes_reader_of(const void *data, size_t length);
-bool bytes_reader_ok(const struct bytes_reader *reader);       // nothing was read past the end
-bool bytes_reader_finished(const struct bytes_reader *reader); // ok, and everything was read
+bool bytes_reader_ok(const struct bytes_reader *reader);              // nothing was read past the end
+bool bytes_reader_finished(const struct bytes_reader *reader);        // ok, and everything was read
 const uint8_t *bytes_get(struct bytes_reader *reader, size_t length); // NULL when it is not there
 uint8_t bytes_get_u8(struct bytes_reader *reader);
 uint16_t bytes_get_u16(struct bytes_reader *reader);

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-uint64_t clock_now_ns(void);     // CLOCK_MONOTONIC
-uint64_t clock_unix_s(void);     // seconds since 1970, for records only
+uint64_t clock_now_ns(void); // CLOCK_MONOTONIC
+uint64_t clock_unix_s(void); // seconds since 1970, for records only
 void clock_sleep_ns(uint64_t ns);
 
 #endif

@@ -1,7 +1,8 @@
 /* Which cores this process may use, and how many of them at once: the affinity mask and the cgroup's CPU quota.
  *
- * A container's quota does not show in the affinity mask: a process that may run on 64 cores with a quota of 2 is throttled for most of
- * every period when it spins on all of them. Quotas are read along the whole path of the process' cgroup, v2 (`cpu.max`) and v1
+ * A container's quota does not show in the affinity mask: a process that may run on 64 cores with a quota of 2 is throttled for
+ * most of every period when it spins on all of them. Quotas are read along the whole path of the process' cgroup, v2 (`cpu.max`)
+ * and v1
  * (`cpu.cfs_quota_us`); the least one counts, rounded down: a team larger than its quota stalls as a whole.
  */
 #ifndef BASE_CPU_AFFINITY_H

@@ -24,6 +24,6 @@ struct digest digest_end(struct digest_state *state);
 
 bool digest_equal(const struct digest *a, const struct digest *b);
 void digest_to_hex(const struct digest *digest, char out_hex[DIGEST_HEX_BYTES]); // lower case, zero-terminated
-bool digest_from_hex(const char *hex, struct digest *out_digest);               // exactly 64 digits
+bool digest_from_hex(const char *hex, struct digest *out_digest);                // exactly 64 digits
 
 #endif

@@ -14,7 +14,8 @@ struct file_map {
 
 enum farm_status file_map_open(const char *path, struct file_map *out_map); // regular files only
 void file_map_close(struct file_map *map);
-enum farm_status file_read_all(const char *path, size_t most_bytes, char **out_data, size_t *out_length); // free() it; zero-terminated
+enum farm_status file_read_all(const char *path, size_t most_bytes, char **out_data,
+                               size_t *out_length); // free() it; zero-terminated
 /* Written beside the target, synced, then renamed over it. */
 enum farm_status file_write_atomic(const char *path, const void *data, size_t length);
 enum farm_status file_make_folders(const char *path); // like mkdir -p, mode 0700 for what is new

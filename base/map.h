@@ -16,7 +16,7 @@ struct map_entry {
 };
 
 struct map {
-  struct map_entry *entries; // in insertion order
+  struct map_entry *entries;    // in insertion order
   size_t count, used, capacity; // live, including removed, allocated
   uint32_t *slots;              // entry index + 1; 0 = empty
   size_t slot_count;            // a power of two

@@ -1,9 +1,10 @@
 /* Command-line options from one table: parsing, environment, config file and --help come from the same rows.
  *
- * Precedence: flags > TUNEFARM_NAME environment > config file > the value the target held before. Long options only: `--name value` or
+ * Precedence: flags > TUNEFARM_NAME environment > config file > the value the target held before. Long options only: `--name
+ * value` or
  * `--name=value`; `--` ends options; a flag (OPTION_FLAG) takes no value. The config file is $TUNEFARM_CONFIG, else
- * $XDG_CONFIG_HOME/tunefarm/config, else ~/.config/tunefarm/config: lines `name = value`, `#` begins a comment. A setting applies to
- * every command that has an option of that name; settings that no option knows are passed over.
+ * $XDG_CONFIG_HOME/tunefarm/config, else ~/.config/tunefarm/config: lines `name = value`, `#` begins a comment. A setting applies
+ * to every command that has an option of that name; settings that no option knows are passed over.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
@@ -51,7 +52,8 @@ struct options {
 
 /* Positional arguments are collected into out_positional (free its items). FARM_USAGE with a message that names the option.
  * *out_help: --help was given (and printed to stdout); the caller ends with success. `-o` is accepted as `--output`. */
-enum farm_status options_parse(const struct options *options, int argc, char **argv, struct option_list *out_positional, bool *out_help);
+enum farm_status options_parse(const struct options *options, int argc, char **argv, struct option_list *out_positional,
+                               bool *out_help);
 void option_list_free(struct option_list *list);
 
 #endif

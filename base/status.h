@@ -23,19 +23,19 @@ int status_exit_code(enum farm_status status);
 enum status_loses status_loses(enum farm_status status);
 
 /* Pass an error on; go to a cleanup label with `status` set (a local `enum farm_status status` is needed); set and return one. */
-#define TRY(expression)                                                                                      \
-  do {                                                                                                       \
-    enum farm_status try_status_ = (expression);                                                             \
-    if (try_status_ != FARM_OK) return try_status_;                                                          \
+#define TRY(expression)                                                                                                          \
+  do {                                                                                                                           \
+    enum farm_status try_status_ = (expression);                                                                                 \
+    if (try_status_ != FARM_OK) return try_status_;                                                                              \
   } while (0)
-#define TRY_OR(expression, label)                                                                            \
-  do {                                                                                                       \
-    status = (expression);                                                                                   \
-    if (status != FARM_OK) goto label;                                                                       \
+#define TRY_OR(expression, label)                                                                                                \
+  do {                                                                                                                           \
+    status = (expression);                                                                                                       \
+    if (status != FARM_OK) goto label;                                                                                           \
   } while (0)
-#define FAIL_IF(condition, code, ...)                                                                        \
-  do {                                                                                                       \
-    if (condition) return status_set(code, __VA_ARGS__);                                                     \
+#define FAIL_IF(condition, code, ...)                                                                                            \
+  do {                                                                                                                           \
+    if (condition) return status_set(code, __VA_ARGS__);                                                                         \
   } while (0)
 
 #endif

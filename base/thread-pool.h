@@ -3,9 +3,9 @@
  * The caller is thread 0 of the team and works too. Iterations are handed out statically (a contiguous range per thread), so
  * the same loop on the same team touches the same data from the same core. One loop at a time per pool; a pool may be used
  * from any thread, not from two at once. Threads are pinned, one to each core of the caller's affinity mask that the cgroup's
- * CPU quota leaves room for, when the team is no larger than that; otherwise they float. The caller itself is never pinned: its mask is
- * the user's. A loop started from inside a loop runs in place, with the thread's own index when it is the same pool's. After fork() the
- * child has no workers: its pools run in place and can be destroyed; a new one may be made.
+ * CPU quota leaves room for, when the team is no larger than that; otherwise they float. The caller itself is never pinned: its
+ * mask is the user's. A loop started from inside a loop runs in place, with the thread's own index when it is the same pool's.
+ * After fork() the child has no workers: its pools run in place and can be destroyed; a new one may be made.
  */
 #ifndef BASE_THREAD_POOL_H
 #define BASE_THREAD_POOL_H

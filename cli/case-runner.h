@@ -17,6 +17,7 @@ struct case_options {
 /* In this process. `why` gets the first difference or the error's message. */
 enum case_verdict case_run(const char *folder, const struct case_options *options, char *out_why, size_t why_bytes);
 /* The same in a child of its own with a time limit: a crash or a hang is an error of this case. */
-enum case_verdict case_run_apart(const char *folder, const struct case_options *options, int timeout_s, char *out_why, size_t why_bytes);
+enum case_verdict case_run_apart(const char *folder, const struct case_options *options, int timeout_s, char *out_why,
+                                 size_t why_bytes);
 
 #endif

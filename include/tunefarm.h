@@ -91,7 +91,8 @@ FARM_API int32_t farm_engine_output_count(const farm_engine_t *engine);
 FARM_API enum farm_status farm_engine_input(const farm_engine_t *engine, int32_t index, farm_binding_t *out_binding);
 FARM_API enum farm_status farm_engine_output(const farm_engine_t *engine, int32_t index, farm_binding_t *out_binding);
 
-FARM_API enum farm_status farm_context_create(const farm_engine_t *engine, const farm_context_options_t *options, farm_context_t **out_context);
+FARM_API enum farm_status farm_context_create(const farm_engine_t *engine, const farm_context_options_t *options,
+                                              farm_context_t **out_context);
 FARM_API void farm_context_free(farm_context_t *context);
 /* Bind the caller's buffer; it is read by each run until rebound and must stay valid. Shape must lie within the binding's range. */
 FARM_API enum farm_status farm_context_set_input(farm_context_t *context, int32_t index, const farm_tensor_t *tensor);

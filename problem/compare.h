@@ -24,6 +24,7 @@ struct compare_result {
   char why[160];       // first difference, "" when passed
 };
 
-void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule, struct compare_result *out);
+void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule,
+                    struct compare_result *out);
 
 #endif

@@ -61,7 +61,8 @@ enum softmax_dim { SOFTMAX_LOG, SOFTMAX_OUTER, SOFTMAX_LEN, SOFTMAX_INNER };
 enum norm_dim { NORM_MODE, NORM_ROWS, NORM_LEN, NORM_SCALE, NORM_BIAS };
 enum norm_mode { NORM_LAYER, NORM_RMS };
 /* order: 0 = q,k,v and out are [b][heads][seq][d]; 1 = [b][seq][heads][d]; 2 = one operand [b][seq][3][heads][d], out [b][seq][heads][d];
- * +4: k is [b][kvheads][d][kv] (already transposed; only with order 0). mask: 0 none, 1 [kv], 2 [b][kv], 3 [seq][kv], 4 [b][heads][seq][kv],
+ * +4: k is [b][kvheads][d][kv] (already transposed; only with order 0).
+ * mask: 0 none, 1 [kv], 2 [b][kv], 3 [seq][kv], 4 [b][heads][seq][kv],
  * 5 [b][1][seq][kv]; added to the scores. causal: query i sees keys 0 .. kv - seq + i. */
 enum attention_dim {
   ATTENTION_B, ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_SEQ, ATTENTION_KV, ATTENTION_D, ATTENTION_DV,

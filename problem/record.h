@@ -1,7 +1,8 @@
 /* Records: what was measured, as facts. Normative: docs/formats/record.md.
  *
  * Two kinds. A *screen* record has one entry: one variant of one problem on one device class. A *final* record has an entry for every
- * variant that stood for choice, screened or in the final, and which of them were timed interleaved in it. A failed variant is a record too.
+ * variant that stood for choice, screened or in the final, and which of them were timed interleaved in it.
+ * A failed variant is a record too.
  *
  * Keys are canonical texts; the store is indexed by their digests:
  *   screen|1|<problem>|<variant>|<source digest>|<device class>|t<threads>|<policy>

@@ -26,15 +26,17 @@ const char *net_input(struct net *net, const char *name, enum dtype dtype, const
 void net_output(struct net *net, const char *name, enum dtype dtype, const char *dims);
 /* A seeded weight of the net's type. */
 const char *net_weight(struct net *net, const char *name, enum net_fill fill, double scale, int rank, const int64_t *dims);
-const char *net_ints(struct net *net, const int64_t *values, int count);   // 1-d int64 initializer
-const char *net_int(struct net *net, int64_t value);                       // scalar int64
-const char *net_scalar(struct net *net, double value);                     // scalar of the net's type
+const char *net_ints(struct net *net, const int64_t *values, int count); // 1-d int64 initializer
+const char *net_int(struct net *net, int64_t value);                     // scalar int64
+const char *net_scalar(struct net *net, double value);                   // scalar of the net's type
 const char *net_typed_scalar(struct net *net, enum dtype dtype, double value);
 
 /* One node with one output, named after the operator unless `output` is given. `inputs` are separated by spaces. */
-const char *net_op(struct net *net, const char *op, const char *output, const char *format, ...) __attribute__((format(printf, 4, 5)));
+const char *net_op(struct net *net, const char *op, const char *output, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The same in two steps, with attributes put in between. */
-const char *net_op_begin(struct net *net, const char *op, const char *output, const char *format, ...) __attribute__((format(printf, 4, 5)));
+const char *net_op_begin(struct net *net, const char *op, const char *output, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 void net_op_end(struct net *net);
 
 /* Patterns. Names of weights begin with `prefix`, as PyTorch's modules name them. */
@@ -43,8 +45,10 @@ struct net_conv {
 };
 const char *net_conv(struct net *net, const char *prefix, const char *x, const struct net_conv *conv, bool bias);
 const char *net_batch_norm(struct net *net, const char *prefix, const char *x, int64_t channels, double gamma_scale);
-const char *net_linear(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out, double scale); // MatMul + Add, as for 3-d inputs
-const char *net_gemm(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out, double scale, const char *output); // Gemm transB=1
+const char *net_linear(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out,
+                       double scale); // MatMul + Add, as for 3-d inputs
+const char *net_gemm(struct net *net, const char *prefix, const char *x, int64_t in, int64_t out, double scale,
+                     const char *output); // Gemm transB=1
 const char *net_layer_norm(struct net *net, const char *prefix, const char *x, int64_t width, bool taken_apart);
 const char *net_gelu_erf(struct net *net, const char *x);
 const char *net_gelu_tanh(struct net *net, const char *x);

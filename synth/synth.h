@@ -1,8 +1,9 @@
-/* Real architectures as exporters write them, with seeded weights: models to build, tune, time and test with, without downloading any.
+/* Real architectures as exporters write them, with seeded weights: models to build, tune, time and test with, without downloading
+ * any.
  *
- * The graphs keep what makes exported graphs hard: separate BatchNormalization, LayerNorm and GELU taken apart, shape arithmetic around
- * every Reshape, causal masks cut from a constant. Weights keep activations finite and of order one. The same options give the same bytes
- * on every machine.
+ * The graphs keep what makes exported graphs hard: separate BatchNormalization, LayerNorm and GELU taken apart, shape arithmetic
+ * around every Reshape, causal masks cut from a constant. Weights keep activations finite and of order one. The same options give
+ * the same bytes on every machine.
  */
 #ifndef SYNTH_SYNTH_H
 #define SYNTH_SYNTH_H
@@ -14,9 +15,9 @@
 
 struct synth_options {
   uint64_t seed;
-  enum dtype dtype;    // of weights and activations: f32, f16, bf16
-  int64_t batch, seq;  // seq 0: the architecture's usual length; images have none
-  bool dynamic;        // batch and sequence length stay symbolic ("batch", "seq")
+  enum dtype dtype;   // of weights and activations: f32, f16, bf16
+  int64_t batch, seq; // seq 0: the architecture's usual length; images have none
+  bool dynamic;       // batch and sequence length stay symbolic ("batch", "seq")
 };
 
 struct synth_model {

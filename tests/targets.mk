@@ -15,7 +15,7 @@ demo: deps
 
 ## make test           the quick tests, under 5 minutes on 2 cores (installs what is missing first)
 test: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) check-layers test-binaries
+	@$(MAKE) --no-print-directory -j$(JOBS) check-layers lint test-binaries
 	@$(MAKE) --no-print-directory test-run
 
 ## make test-slow      what is slower: whole models, faults, sanitizers, fuzzers
@@ -81,7 +81,7 @@ bench: all
 check-layers: $(foreach m,$(MODULES),$(BUILD)/lib/$(m).a)
 	@printf '%s\n' $(foreach m,$(MODULES),'$(m)|$($(m)_DIR)|$(filter-out $(m),$(call all_deps,$(m)))') | sh tests/check-layers.sh $(BUILD)
 
-## make lint           clang-tidy's and gcc's analysis, file and function sizes
+## make lint           sizes of files, functions and lines, open ends
 lint:
 	@sh tests/lint.sh
 

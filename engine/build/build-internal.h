@@ -18,9 +18,10 @@ struct item_list {
 };
 
 /* Problems of the model for one class, each once, with variants. Texts in `arena`. */
-enum farm_status build_items_collect(struct model *model, const struct device_class *device_class, int threads, int effort, struct arena *arena,
-                                     struct item_list *items);
-const struct build_item *build_item_find(const struct item_list *items, const char *problem, const char *device_class, int threads);
+enum farm_status build_items_collect(struct model *model, const struct device_class *device_class, int threads, int effort,
+                                     struct arena *arena, struct item_list *items);
+const struct build_item *build_item_find(const struct item_list *items, const char *problem, const char *device_class,
+                                         int threads);
 void build_items_free(struct item_list *items);
 
 /* Target words -> classes. Without a farm `auto` and `cpu` are this machine. */
@@ -28,9 +29,10 @@ struct build_target {
   const char *word, *class_text;
   struct device_class device_class;
 };
-enum farm_status build_targets_expand(const struct build_options *options, struct arena *arena, struct build_target **out_targets, int *out_count);
+enum farm_status build_targets_expand(const struct build_options *options, struct arena *arena, struct build_target **out_targets,
+                                      int *out_count);
 
-enum farm_status build_report_target(const struct engine_section *section, const struct build_target *target, const struct item_list *items,
-                                     struct build_report *report);
+enum farm_status build_report_target(const struct engine_section *section, const struct build_target *target,
+                                     const struct item_list *items, struct build_report *report);
 
 #endif

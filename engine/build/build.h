@@ -2,8 +2,8 @@
  *
  *   import ─► specialise to the shapes ─► passes ─► problems ─► farm (or the cost model) ─► link ─► engine, lock, report
  *
- * The farm is asked through a small interface, so that the builder neither knows sockets nor stores: engine/build/farm-client.c talks to
- * a coordinator, NULL means the cost model alone (--effort 0 without a cache).
+ * The farm is asked through a small interface, so that the builder neither knows sockets nor stores: engine/build/farm-client.c
+ * talks to a coordinator, NULL means the cost model alone (--effort 0 without a cache).
  */
 #ifndef ENGINE_BUILD_BUILD_H
 #define ENGINE_BUILD_BUILD_H
@@ -24,17 +24,17 @@ struct build_item {
   int threads;
   struct build_variant *variants; // legal ones in the order of preference (least estimated cost first); the default is first
   int variant_count;
-  double weight;                  // how often the model runs it
-  bool hit;                       // out: the record was there before
-  uint32_t measured;              // out: variants timed for this build
-  const struct record *record;    // out: final record, NULL when there is none
+  double weight;               // how often the model runs it
+  bool hit;                    // out: the record was there before
+  uint32_t measured;           // out: variants timed for this build
+  const struct record *record; // out: final record, NULL when there is none
 };
 
 struct build_progress {
-  const char *phase;            // "import", "tune", "link", …
+  const char *phase; // "import", "tune", "link", …
   uint32_t done, total, running;
-  double eta_s;                 // negative: unknown
-  const char *detail;           // workers and what they do; may be ""
+  double eta_s;       // negative: unknown
+  const char *detail; // workers and what they do; may be ""
 };
 
 struct build_farm {
@@ -42,8 +42,9 @@ struct build_farm {
   /* Device classes (canonical texts) that `target` stands for: registered ones, else those with records. `out` in arena. */
   enum farm_status (*classes)(void *context, const char *target, struct arena *arena, const char *const **out, int *out_count);
   /* Fills hit, measured and record of every item; records live in `arena`. `measure` false: look up only. */
-  enum farm_status (*resolve)(void *context, struct build_item *items, size_t count, const char *policy, bool measure, struct arena *arena,
-                              void (*progress)(void *, const struct build_progress *), void *progress_context);
+  enum farm_status (*resolve)(void *context, struct build_item *items, size_t count, const char *policy, bool measure,
+                              struct arena *arena, void (*progress)(void *, const struct build_progress *),
+                              void *progress_context);
 };
 
 struct build_shape {

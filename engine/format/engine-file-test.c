@@ -9,7 +9,8 @@
 #include <unistd.h>
 #include "engine-fuzz.c" // the corpus runs without libFuzzer
 
-/* One of everything the format knows: symbols, every place, packed and shared weights, every attribute type, an If and its blocks. */
+/* One of everything the format knows: symbols, every place, packed and shared weights, every attribute type, an If and its
+ * blocks. */
 static const float weight_data[6] = {1, 2, 3, 4, 5, 6};
 static const float packed_data[20] = {6, 5, 4, 3, 2, 1};
 static const int64_t shape_data[2] = {-1, 3};
@@ -41,7 +42,8 @@ static struct plan_builder *sample(void) {
   uint32_t dims = builder_value(b, "dims", VALUE_HOST, I64(2));
   uint32_t pooled = builder_value(b, "pooled", VALUE_POOLED, UNRANKED(DTYPE_F32));
   uint32_t y = builder_output(b, "y", F32(-2, 3));
-  struct plan_step *gemm = builder_step(b, 0, STEP_KERNEL, "Gemm", 13, (uint32_t[]){x, folded, PLAN_NO_INDEX}, 3, (uint32_t[]){a}, 1);
+  struct plan_step *gemm =
+      builder_step(b, 0, STEP_KERNEL, "Gemm", 13, (uint32_t[]){x, folded, PLAN_NO_INDEX}, 3, (uint32_t[]){a}, 1);
   gemm->variant = "gemm_f32__any__baseline{kc=8}";
   gemm->packed_weight = packed;
   gemm->packed_input = 1;
@@ -108,7 +110,8 @@ TEST(engine_golden_file_is_written_and_read_alike, "") {
   if (getenv("TUNEFARM_GOLDEN")) REQUIRE_OK(file_write_atomic(path, bytes, length));
   struct file_map map;
   REQUIRE_OK(file_map_open(path, &map));
-  CHECK_MESSAGE(map.length == length && memcmp(map.data, bytes, length) == 0, "the writer's bytes changed: a new version is needed");
+  CHECK_MESSAGE(map.length == length && memcmp(map.data, bytes, length) == 0,
+                "the writer's bytes changed: a new version is needed");
   struct engine *engine;
   REQUIRE_OK(engine_open(path, true, &engine));
   CHECK(engine->sections[0].plan.blocks[0].step_count == 5);
@@ -151,8 +154,8 @@ TEST(engine_with_a_flipped_bit_is_refused, "") {
   for (size_t bit = 0; bit < length * 8; bit++) {
     bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
     enum farm_status status = decode(bytes, length, true);
-    CHECK_MESSAGE(status == FARM_INVALID || (status == FARM_MISMATCH && bit / 8 >= 8 && bit / 8 < 16), "bit %zu of byte %zu: %s", bit % 8,
-                  bit / 8, status_name(status));
+    CHECK_MESSAGE(status == FARM_INVALID || (status == FARM_MISMATCH && bit / 8 >= 8 && bit / 8 < 16), "bit %zu of byte %zu: %s",
+                  bit % 8, bit / 8, status_name(status));
     bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
   }
   CHECK(decode(bytes, length, true) == FARM_OK);
@@ -209,14 +212,16 @@ TEST(engine_corpus_never_crashes, "") {
   CHECK(files >= 5);
 }
 
-/* ---- golden errors: a sample spoiled in way NAME is refused as the line `NAME STATUS message` of errors.txt says. With TUNEFARM_GOLDEN
- * set, golden files and corpus are written anew. ---- */
+/* ---- golden errors: a sample spoiled in way NAME is refused as the line `NAME STATUS message` of errors.txt says. With
+ * TUNEFARM_GOLDEN set, golden files and corpus are written anew. ---- */
 
 static void spoil_version(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[8] = 2; }
 static void spoil_order(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[12] = 1, bytes[15] = 4; }
 static void spoil_magic(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[0] = 'P'; }
 static void spoil_header(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[ENGINE_HEADER_BYTES + 40] ^= 1; }
-static void spoil_metadata(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[ENGINE_HEADER_BYTES + 2 * ENGINE_ENTRY_BYTES + 10] ^= 1; }
+static void spoil_metadata(struct plan_builder *b, uint8_t *bytes) {
+  (void)b, bytes[ENGINE_HEADER_BYTES + 2 * ENGINE_ENTRY_BYTES + 10] ^= 1;
+}
 static void spoil_arena(struct plan_builder *b) { b->section.plan.arena_bytes = 64; }
 static void spoil_place(struct plan_builder *b) { b->values[5].offset = 32; }
 static void spoil_view(struct plan_builder *b) { b->values[6].offset = 4; }
@@ -243,13 +248,27 @@ static const struct spoiling {
   void (*plan)(struct plan_builder *b);
   void (*bytes)(struct plan_builder *b, uint8_t *bytes);
 } spoilings[] = {
-    {"version", NULL, spoil_version},   {"byte-order", NULL, spoil_order},   {"magic", NULL, spoil_magic},
-    {"header", NULL, spoil_header},     {"metadata", NULL, spoil_metadata},  {"arena", spoil_arena, NULL},
-    {"place", spoil_place, NULL},       {"view", spoil_view, NULL},          {"circle", spoil_circle, NULL},
-    {"weight", spoil_weight, NULL},     {"size", spoil_size, NULL},          {"symbol", spoil_symbol, NULL},
-    {"order", spoil_order_of_steps, NULL}, {"twice", spoil_twice, NULL},     {"block", spoil_block, NULL},
-    {"self", spoil_self, NULL},         {"scope", spoil_scope, NULL},        {"packed", spoil_packed, NULL},
-    {"none", spoil_none, NULL},         {"workspace", spoil_workspace, NULL}, {"input", spoil_input, NULL},
+    {"version", NULL, spoil_version},
+    {"byte-order", NULL, spoil_order},
+    {"magic", NULL, spoil_magic},
+    {"header", NULL, spoil_header},
+    {"metadata", NULL, spoil_metadata},
+    {"arena", spoil_arena, NULL},
+    {"place", spoil_place, NULL},
+    {"view", spoil_view, NULL},
+    {"circle", spoil_circle, NULL},
+    {"weight", spoil_weight, NULL},
+    {"size", spoil_size, NULL},
+    {"symbol", spoil_symbol, NULL},
+    {"order", spoil_order_of_steps, NULL},
+    {"twice", spoil_twice, NULL},
+    {"block", spoil_block, NULL},
+    {"self", spoil_self, NULL},
+    {"scope", spoil_scope, NULL},
+    {"packed", spoil_packed, NULL},
+    {"none", spoil_none, NULL},
+    {"workspace", spoil_workspace, NULL},
+    {"input", spoil_input, NULL},
 };
 
 static void error_line(const struct spoiling *spoiling, char *out, size_t out_bytes) {

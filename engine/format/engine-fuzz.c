@@ -1,4 +1,5 @@
-/* Fuzzing the engine reader: decode, then touch what it accepted. Digests are set right first, or nothing would pass the header. */
+/* Fuzzing the engine reader: decode, then touch what it accepted. Digests are set right first, or nothing would pass the header.
+ */
 #include "engine-file.h"
 #include "engine-layout.h"
 

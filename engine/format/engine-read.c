@@ -1,5 +1,5 @@
-/* Bytes ──► struct engine, believing nothing: header and digests first, then counts against what can be there, then plan_check. Weights
- * stay where they are in the map. */
+/* Bytes ──► struct engine, believing nothing: header and digests first, then counts against what can be there, then plan_check.
+ * Weights stay where they are in the map. */
 #include "engine-file.h"
 #include "engine-layout.h"
 
@@ -108,14 +108,22 @@ static void get_attr(struct reader *outer, struct attr *attr) {
   struct reader reader = record_open(outer);
   *attr = (struct attr){.name = get_text(&reader), .count = 1};
   attr->type = (enum attr_type)bytes_get_u8(&reader.in);
-  if (attr->type == ATTR_FLOAT) attr->f = bytes_get_f32(&reader.in);
-  else if (attr->type == ATTR_INT) attr->i = bytes_get_i64(&reader.in);
-  else if (attr->type == ATTR_STRING) get_string_attr(&reader, attr);
-  else if (attr->type == ATTR_TENSOR) attr->tensor = get_tensor(&reader);
-  else if (attr->type == ATTR_FLOATS) get_floats(&reader, attr);
-  else if (attr->type == ATTR_INTS) get_ints(&reader, attr);
-  else if (attr->type == ATTR_STRINGS) get_strings(&reader, attr);
-  else reader.in.failed = true;
+  if (attr->type == ATTR_FLOAT)
+    attr->f = bytes_get_f32(&reader.in);
+  else if (attr->type == ATTR_INT)
+    attr->i = bytes_get_i64(&reader.in);
+  else if (attr->type == ATTR_STRING)
+    get_string_attr(&reader, attr);
+  else if (attr->type == ATTR_TENSOR)
+    attr->tensor = get_tensor(&reader);
+  else if (attr->type == ATTR_FLOATS)
+    get_floats(&reader, attr);
+  else if (attr->type == ATTR_INTS)
+    get_ints(&reader, attr);
+  else if (attr->type == ATTR_STRINGS)
+    get_strings(&reader, attr);
+  else
+    reader.in.failed = true;
   record_close(outer, &reader);
 }
 
@@ -235,7 +243,8 @@ static enum farm_status header_check(const uint8_t *data, size_t length, uint32_
   uint64_t said = bytes_get_u64(&in);
   uint32_t entries = bytes_get_u32(&in), zero = bytes_get_u32(&in);
   FAIL_IF(order != ENGINE_BYTE_ORDER, FARM_MISMATCH, "an engine of another byte order");
-  FAIL_IF(version != ENGINE_FORMAT_VERSION, FARM_MISMATCH, "engine format %u; this tunefarm reads %u", version, ENGINE_FORMAT_VERSION);
+  FAIL_IF(version != ENGINE_FORMAT_VERSION, FARM_MISMATCH, "engine format %u; this tunefarm reads %u", version,
+          ENGINE_FORMAT_VERSION);
   FAIL_IF(said != length, FARM_INVALID, "engine of %zu bytes says it has %llu", length, (unsigned long long)said);
   FAIL_IF(entries < 1 || entries > ENGINE_MOST_ENTRIES || zero, FARM_INVALID, "engine with %u areas", entries);
   size_t bytes = ENGINE_HEADER_BYTES + (size_t)entries * ENGINE_ENTRY_BYTES;
@@ -252,8 +261,8 @@ static enum farm_status header_check(const uint8_t *data, size_t length, uint32_
   return FARM_OK;
 }
 
-static enum farm_status area_add(const uint8_t *data, uint32_t kind, uint32_t flags, const uint8_t *digest, uint64_t offset, uint64_t length,
-                                 struct areas *areas) {
+static enum farm_status area_add(const uint8_t *data, uint32_t kind, uint32_t flags, const uint8_t *digest, uint64_t offset,
+                                 uint64_t length, struct areas *areas) {
   if (kind == ENGINE_METADATA) {
     FAIL_IF(areas->metadata, FARM_INVALID, "engine with two metadata areas");
     struct digest found = digest_of(data + offset, length);
@@ -278,7 +287,8 @@ static enum farm_status areas_find(const uint8_t *data, size_t length, uint32_t 
     uint64_t offset = bytes_get_u64(&in), bytes = bytes_get_u64(&in);
     const uint8_t *digest = bytes_get(&in, DIGEST_BYTES);
     bytes_get_u64(&in);
-    FAIL_IF(offset < at || offset > length || bytes > length - offset, FARM_INVALID, "engine area %u lies outside the file", kind);
+    FAIL_IF(offset < at || offset > length || bytes > length - offset, FARM_INVALID, "engine area %u lies outside the file",
+            kind);
     FAIL_IF(offset - at >= ENGINE_PAGE || !all_zero(data + at, offset - at), FARM_INVALID, "engine with bytes between its areas");
     TRY(area_add(data, kind, flags, digest, offset, bytes, areas));
     at = offset + bytes;

@@ -47,9 +47,12 @@ static enum farm_status put_tensor(struct bytes_writer *out, const struct attr *
 static void put_list(struct bytes_writer *out, const struct attr *attr) {
   bytes_put_u32(out, (uint32_t)attr->count);
   for (int i = 0; i < attr->count; i++) {
-    if (attr->type == ATTR_FLOATS) bytes_put_f32(out, attr->floats[i]);
-    else if (attr->type == ATTR_INTS) bytes_put_i64(out, attr->ints[i]);
-    else bytes_put_string(out, attr->strings[i]);
+    if (attr->type == ATTR_FLOATS)
+      bytes_put_f32(out, attr->floats[i]);
+    else if (attr->type == ATTR_INTS)
+      bytes_put_i64(out, attr->ints[i]);
+    else
+      bytes_put_string(out, attr->strings[i]);
   }
 }
 
@@ -58,11 +61,16 @@ static enum farm_status put_attr(struct bytes_writer *out, const struct attr *at
   size_t begin = record_begin(out);
   bytes_put_string(out, attr->name);
   bytes_put_u8(out, (uint8_t)attr->type);
-  if (attr->type == ATTR_FLOAT) bytes_put_f32(out, attr->f);
-  else if (attr->type == ATTR_INT) bytes_put_i64(out, attr->i);
-  else if (attr->type == ATTR_STRING) bytes_put_blob(out, attr->s, attr->length);
-  else if (attr->type == ATTR_TENSOR) TRY(put_tensor(out, attr));
-  else put_list(out, attr);
+  if (attr->type == ATTR_FLOAT)
+    bytes_put_f32(out, attr->f);
+  else if (attr->type == ATTR_INT)
+    bytes_put_i64(out, attr->i);
+  else if (attr->type == ATTR_STRING)
+    bytes_put_blob(out, attr->s, attr->length);
+  else if (attr->type == ATTR_TENSOR)
+    TRY(put_tensor(out, attr));
+  else
+    put_list(out, attr);
   record_end(out, begin);
   return FARM_OK;
 }

@@ -1,5 +1,5 @@
-/* For tests of engine/format and engine/run: small plans made by hand, without the linker. Values lie in the arena one behind the other;
- * nothing is shared, so only the plan itself is under test.
+/* For tests of engine/format and engine/run: small plans made by hand, without the linker. Values lie in the arena one behind the
+ * other; nothing is shared, so only the plan itself is under test.
  *
  *   struct plan_builder *b = builder_new();
  *   uint32_t x = builder_input(b, "x", F32(2, 3)), y = builder_output(b, "y", F32(2, 3));
@@ -31,7 +31,7 @@ struct plan_builder {
 };
 
 #define BUILDER_FN static inline __attribute__((unused))
-#define BUILDER_TYPE(type, ...)                                                                              \
+#define BUILDER_TYPE(type, ...)                                                                                                  \
   ((struct tensor){.dtype = (type), .rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / 8), .dims = {__VA_ARGS__}})
 #define F32(...) BUILDER_TYPE(DTYPE_F32, __VA_ARGS__)
 #define I64(...) BUILDER_TYPE(DTYPE_I64, __VA_ARGS__)
@@ -51,8 +51,12 @@ BUILDER_FN struct plan_builder *builder_new(void) {
   b->engine.section_count = 1;
   b->section.device_class = "cpu vendor:any family:0 model:0 isa:baseline l1d:32k l2:1m l3:32m mem:1g";
   b->section.threads = 1;
-  b->section.plan = (struct plan){.symbols = b->symbols, .values = b->values, .blocks = b->blocks, .input_types = b->input_types,
-                                  .output_types = b->output_types, .block_count = 1};
+  b->section.plan = (struct plan){.symbols = b->symbols,
+                                  .values = b->values,
+                                  .blocks = b->blocks,
+                                  .input_types = b->input_types,
+                                  .output_types = b->output_types,
+                                  .block_count = 1};
   for (int i = 0; i < 8; i++)
     b->blocks[i] = (struct plan_block){.steps = b->steps[i], .inputs = b->block_inputs[i], .outputs = b->block_outputs[i]};
   return b;
@@ -82,8 +86,9 @@ BUILDER_FN uint32_t builder_value(struct plan_builder *b, const char *name, enum
   size_t bytes = tensor_bytes(&largest);
   bool sized = bytes != SIZE_MAX && place != VALUE_POOLED && place != VALUE_HOST && place != VALUE_NONE;
   struct plan_value *value = &b->values[plan->value_count];
-  *value = (struct plan_value){name, builder_at(b, type, false), tensor_bytes(&type) != SIZE_MAX, place, 0, sized ? bytes : 0, PLAN_NO_INDEX,
-                               PLAN_NO_INDEX};
+  *value = (struct plan_value){
+      name,         builder_at(b, type, false), tensor_bytes(&type) != SIZE_MAX, place, 0, sized ? bytes : 0, PLAN_NO_INDEX,
+      PLAN_NO_INDEX};
   if (place == VALUE_ARENA) {
     value->offset = plan->arena_bytes;
     plan->arena_bytes += (bytes + 63) / 64 * 64;
@@ -136,11 +141,21 @@ BUILDER_FN uint32_t builder_constant(struct plan_builder *b, const char *name, s
 BUILDER_FN struct plan_step *builder_step(struct plan_builder *b, int block, enum step_kind kind, const char *op, int version,
                                           const uint32_t *inputs, int input_count, const uint32_t *outputs, int output_count) {
   struct plan_step *step = &b->steps[block][b->blocks[block].step_count++];
-  *step = (struct plan_step){.kind = kind, .name = op, .origin = op, .domain = "", .op = op, .since_version = version, .opset = version,
-                             .input_count = input_count, .output_count = output_count,
+  *step = (struct plan_step){.kind = kind,
+                             .name = op,
+                             .origin = op,
+                             .domain = "",
+                             .op = op,
+                             .since_version = version,
+                             .opset = version,
+                             .input_count = input_count,
+                             .output_count = output_count,
                              .inputs = arena_copy(&b->engine.arena, inputs, (size_t)input_count * 4),
                              .outputs = arena_copy(&b->engine.arena, outputs, (size_t)output_count * 4),
-                             .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX}, .variant = "", .packed_weight = PLAN_NO_INDEX, .problem = ""};
+                             .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX},
+                             .variant = "",
+                             .packed_weight = PLAN_NO_INDEX,
+                             .problem = ""};
   return step;
 }
 

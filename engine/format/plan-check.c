@@ -1,5 +1,5 @@
-/* What must hold of a plan before anything runs it ("What must hold of a plan" in docs/formats/engine.md), rule by rule: types, places,
- * the tree of blocks, then a walk in the order of execution that knows what was made. */
+/* What must hold of a plan before anything runs it ("What must hold of a plan" in docs/formats/engine.md), rule by rule: types,
+ * places, the tree of blocks, then a walk in the order of execution that knows what was made. */
 #include "engine-file.h"
 #include "engine-layout.h"
 
@@ -45,7 +45,8 @@ static enum farm_status view_check(const struct check *check, const struct plan_
   const struct plan_value *of = &check->plan->values[value->of];
   FAIL_IF(of->place == VALUE_NONE || of->place == VALUE_HOST, FARM_INVALID, "a view of a value that lies nowhere");
   bool sized = of->place == VALUE_ARENA || of->place == VALUE_CONSTANT;
-  FAIL_IF(sized && (value->offset > of->bytes || value->bytes > of->bytes - value->offset), FARM_INVALID, "outside what it views");
+  FAIL_IF(sized && (value->offset > of->bytes || value->bytes > of->bytes - value->offset), FARM_INVALID,
+          "outside what it views");
   return FARM_OK;
 }
 
@@ -91,7 +92,8 @@ static enum farm_status values_check(const struct check *check) {
 static enum farm_status symbols_check(const struct plan *plan) {
   for (int i = 0; i < plan->symbol_count; i++) {
     const struct plan_symbol *symbol = &plan->symbols[i];
-    FAIL_IF(symbol->min < 0 || symbol->opt < symbol->min || symbol->max < symbol->opt, FARM_INVALID, "symbol %s has no range", symbol->name);
+    FAIL_IF(symbol->min < 0 || symbol->opt < symbol->min || symbol->max < symbol->opt, FARM_INVALID, "symbol %s has no range",
+            symbol->name);
   }
   return FARM_OK;
 }
@@ -107,21 +109,26 @@ static enum farm_status bindings_check(const struct check *check) {
   enum farm_status status = FARM_OK;
   for (int i = 0; i < block->input_count && status == FARM_OK; i++) {
     const struct plan_value *value = block->inputs[i] < (uint32_t)plan->value_count ? &plan->values[block->inputs[i]] : NULL;
-    if (!value || (value->place != VALUE_INPUT && value->place != VALUE_HOST) || value->type.dtype != plan->input_types[i].dtype ||
-        !dtype_bits(value->type.dtype) || plan->input_types[i].rank < 0)
+    if (!value || (value->place != VALUE_INPUT && value->place != VALUE_HOST) ||
+        value->type.dtype != plan->input_types[i].dtype || !dtype_bits(value->type.dtype) || plan->input_types[i].rank < 0)
       status = status_set(FARM_INVALID, "input %d is none", i);
-    else status = type_check(plan, &plan->input_types[i], false);
+    else
+      status = type_check(plan, &plan->input_types[i], false);
     if (status == FARM_OK && bound[block->inputs[i]]) status = status_set(FARM_INVALID, "input %d stands twice", i);
     if (status == FARM_OK) bound[block->inputs[i]] = 1;
   }
   for (int i = 0; i < block->output_count && status == FARM_OK; i++) {
-    if (block->outputs[i] >= (uint32_t)plan->value_count) status = status_set(FARM_INVALID, "output %d is none", i);
-    else if (plan->values[block->outputs[i]].place == VALUE_NONE) status = status_set(FARM_INVALID, "output %d lies nowhere", i);
-    else status = type_check(plan, &plan->output_types[i], false);
+    if (block->outputs[i] >= (uint32_t)plan->value_count)
+      status = status_set(FARM_INVALID, "output %d is none", i);
+    else if (plan->values[block->outputs[i]].place == VALUE_NONE)
+      status = status_set(FARM_INVALID, "output %d lies nowhere", i);
+    else
+      status = type_check(plan, &plan->output_types[i], false);
     if (status == FARM_OK) bound[block->outputs[i]] |= 2;
   }
   for (int i = 0; i < plan->value_count && status == FARM_OK; i++) {
-    bool missing = (plan->values[i].place == VALUE_INPUT && !(bound[i] & 1)) || (plan->values[i].place == VALUE_OUTPUT && !(bound[i] & 2));
+    bool missing =
+        (plan->values[i].place == VALUE_INPUT && !(bound[i] & 1)) || (plan->values[i].place == VALUE_OUTPUT && !(bound[i] & 2));
     if (missing) status = status_set(FARM_INVALID, "value %s is no input or output", plan->values[i].name);
   }
   free(bound);
@@ -133,8 +140,8 @@ static enum farm_status bindings_check(const struct check *check) {
 static enum farm_status make(struct check *check, uint32_t value) {
   FAIL_IF(value >= (uint32_t)check->plan->value_count, FARM_INVALID, "no value %u", value);
   const struct plan_value *made = &check->plan->values[value];
-  FAIL_IF(made->place == VALUE_CONSTANT || made->place == VALUE_NONE || made->place == VALUE_INPUT, FARM_INVALID, "makes %s, which is %s",
-          made->name, made->place == VALUE_INPUT ? "an input" : "a constant");
+  FAIL_IF(made->place == VALUE_CONSTANT || made->place == VALUE_NONE || made->place == VALUE_INPUT, FARM_INVALID,
+          "makes %s, which is %s", made->name, made->place == VALUE_INPUT ? "an input" : "a constant");
   FAIL_IF(check->state[value] & EVER, FARM_INVALID, "%s is made twice", made->name);
   check->state[value] |= MADE | EVER;
   return FARM_OK;
@@ -163,11 +170,13 @@ static enum farm_status packing_check(const struct check *check, const struct pl
   if (step->packed_weight == PLAN_NO_INDEX) return FARM_OK;
   FAIL_IF(step->kind != STEP_KERNEL, FARM_INVALID, "packed weights without a kernel");
   FAIL_IF(step->packed_weight >= (uint32_t)check->engine->weight_count, FARM_INVALID, "no weight %u", step->packed_weight);
-  FAIL_IF(step->packed_input >= (uint32_t)step->input_count, FARM_INVALID, "packed input %u of %d", step->packed_input, step->input_count);
+  FAIL_IF(step->packed_input >= (uint32_t)step->input_count, FARM_INVALID, "packed input %u of %d", step->packed_input,
+          step->input_count);
   uint32_t value = step->inputs[step->packed_input];
   FAIL_IF(value >= (uint32_t)check->plan->value_count, FARM_INVALID, "no value %u", value);
   enum value_place place = check->plan->values[value].place;
-  FAIL_IF(place != VALUE_NONE && place != VALUE_CONSTANT, FARM_INVALID, "packs %s, which is no constant", check->plan->values[value].name);
+  FAIL_IF(place != VALUE_NONE && place != VALUE_CONSTANT, FARM_INVALID, "packs %s, which is no constant",
+          check->plan->values[value].name);
   FAIL_IF(tensor_bytes(&check->plan->values[value].type) == SIZE_MAX, FARM_INVALID, "packs a constant without a size");
   return FARM_OK;
 }
@@ -180,8 +189,8 @@ static enum farm_status sub_block_check(struct check *check, uint32_t parent, ui
   FAIL_IF(check->block_used[block], FARM_INVALID, "block %u belongs to two steps", block);
   check->block_used[block] = 1;
   FAIL_IF(plan->blocks[block].input_count != inputs || plan->blocks[block].output_count != outputs, FARM_INVALID,
-          "block %u takes %d values and gives %d, not %d and %d", block, plan->blocks[block].input_count, plan->blocks[block].output_count,
-          inputs, outputs);
+          "block %u takes %d values and gives %d, not %d and %d", block, plan->blocks[block].input_count,
+          plan->blocks[block].output_count, inputs, outputs);
   FAIL_IF(++check->depth > ENGINE_MOST_DEPTH, FARM_INVALID, "blocks more than %d deep", ENGINE_MOST_DEPTH);
   TRY(block_check(check, block));
   check->depth--;
@@ -190,8 +199,8 @@ static enum farm_status sub_block_check(struct check *check, uint32_t parent, ui
 
 static enum farm_status control_check(struct check *check, uint32_t parent, const struct plan_step *step) {
   for (int i = 0; i < step->output_count; i++)
-    FAIL_IF(step->outputs[i] < (uint32_t)check->plan->value_count && check->plan->values[step->outputs[i]].place == VALUE_VIEW, FARM_INVALID,
-            "output %d is a view", i);
+    FAIL_IF(step->outputs[i] < (uint32_t)check->plan->value_count && check->plan->values[step->outputs[i]].place == VALUE_VIEW,
+            FARM_INVALID, "output %d is a view", i);
   if (step->kind == STEP_IF) {
     FAIL_IF(step->input_count != 1 || step->inputs[0] == PLAN_NO_INDEX, FARM_INVALID, "If without a condition");
     TRY(sub_block_check(check, parent, step->blocks[0], 0, step->output_count));
@@ -200,16 +209,20 @@ static enum farm_status control_check(struct check *check, uint32_t parent, cons
   if (step->kind == STEP_SCAN) {
     int lengths = step->since_version == 8; // before the others, may be omitted, unknown to the body
     FAIL_IF(step->input_count <= lengths, FARM_INVALID, "Scan without inputs");
-    for (int i = lengths; i < step->input_count; i++) FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Scan input %d is omitted", i);
+    for (int i = lengths; i < step->input_count; i++)
+      FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Scan input %d is omitted", i);
     return sub_block_check(check, parent, step->blocks[0], step->input_count - lengths, step->output_count);
   }
-  FAIL_IF(step->input_count < 2 || step->output_count < step->input_count - 2, FARM_INVALID, "Loop without its inputs or outputs");
-  for (int i = 2; i < step->input_count; i++) FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Loop input %d is omitted", i);
+  FAIL_IF(step->input_count < 2 || step->output_count < step->input_count - 2, FARM_INVALID,
+          "Loop without its inputs or outputs");
+  for (int i = 2; i < step->input_count; i++)
+    FAIL_IF(step->inputs[i] == PLAN_NO_INDEX, FARM_INVALID, "Loop input %d is omitted", i);
   return sub_block_check(check, parent, step->blocks[0], step->input_count, step->output_count + 1);
 }
 
 static enum farm_status moving_check(const struct check *check, const struct plan_step *step) {
-  FAIL_IF(step->input_count < 1 || step->output_count < 1 || step->inputs[0] == PLAN_NO_INDEX || step->outputs[0] == PLAN_NO_INDEX,
+  FAIL_IF(step->input_count < 1 || step->output_count < 1 || step->inputs[0] == PLAN_NO_INDEX ||
+              step->outputs[0] == PLAN_NO_INDEX,
           FARM_INVALID, "a %s of nothing", step->kind == STEP_VIEW ? "view" : "copy");
   for (int i = 0; i < step->output_count && step->kind == STEP_VIEW; i++) {
     if (step->outputs[i] >= (uint32_t)check->plan->value_count) continue; // `make` says so
@@ -222,7 +235,8 @@ static enum farm_status moving_check(const struct check *check, const struct pla
 static enum farm_status step_check(struct check *check, uint32_t block, const struct plan_step *step) {
   FAIL_IF((unsigned)step->kind >= STEP_KIND_COUNT, FARM_INVALID, "unknown kind %d", (int)step->kind);
   FAIL_IF(step->input_count > MOST_OPERANDS || step->output_count > MOST_OPERANDS, FARM_INVALID, "too many operands");
-  FAIL_IF(step->since_version < 1 || step->opset < 1, FARM_INVALID, "operator version %d of opset %d", step->since_version, step->opset);
+  FAIL_IF(step->since_version < 1 || step->opset < 1, FARM_INVALID, "operator version %d of opset %d", step->since_version,
+          step->opset);
   TRY(packing_check(check, step));
   TRY(inputs_check(check, step));
   if (block == 0 && step->workspace_bytes) TRY(arena_check(check, step->workspace_offset, step->workspace_bytes));
@@ -247,7 +261,8 @@ static enum farm_status block_check(struct check *check, uint32_t index) {
   for (int i = 0; i < block->input_count && index > 0; i++) {
     TRY(make(check, block->inputs[i]));
     enum value_place place = check->plan->values[block->inputs[i]].place;
-    FAIL_IF(place_is_of_block_0(place) || place == VALUE_VIEW, FARM_INVALID, "block %u: input %d is a view or an output", index, i);
+    FAIL_IF(place_is_of_block_0(place) || place == VALUE_VIEW, FARM_INVALID, "block %u: input %d is a view or an output", index,
+            i);
   }
   for (int s = 0; s < block->step_count; s++) {
     enum farm_status status = step_check(check, index, &block->steps[s]);
@@ -263,7 +278,8 @@ static enum farm_status block_check(struct check *check, uint32_t index) {
 
 static enum farm_status blocks_check(struct check *check) {
   TRY(block_check(check, 0));
-  for (int i = 1; i < check->plan->block_count; i++) FAIL_IF(!check->block_used[i], FARM_INVALID, "block %d belongs to no step", i);
+  for (int i = 1; i < check->plan->block_count; i++)
+    FAIL_IF(!check->block_used[i], FARM_INVALID, "block %d belongs to no step", i);
   return FARM_OK;
 }
 
@@ -275,7 +291,8 @@ enum farm_status plan_check(const struct plan *plan, const struct engine *engine
   TRY(bindings_check(&check));
   check.state = calloc((size_t)plan->value_count + 1, 1);
   check.block_used = calloc((size_t)plan->block_count + 1, 1);
-  enum farm_status status = check.state && check.block_used ? blocks_check(&check) : status_set(FARM_NO_MEMORY, "out of memory for a plan");
+  enum farm_status status =
+      check.state && check.block_used ? blocks_check(&check) : status_set(FARM_NO_MEMORY, "out of memory for a plan");
   free(check.state);
   free(check.block_used);
   return status;

@@ -1,7 +1,8 @@
 /* Which variant solves a problem: from a pin (lock file), else a final record, else the cost model.
  *
- * The rule on records: among the entries that this build knows, that are legal and of the asked layout: the lowest rank; among ties less
- * workspace, then the variant's text; when no finalist has that layout, the smallest screened median. The default is an entry like others.
+ * The rule on records: among the entries that this build knows, that are legal and of the asked layout: the lowest rank; among
+ * ties less workspace, then the variant's text; when no finalist has that layout, the smallest screened median. The default is an
+ * entry like others.
  */
 #ifndef ENGINE_LINK_CHOOSE_H
 #define ENGINE_LINK_CHOOSE_H
@@ -16,7 +17,8 @@ struct link_choice {
   float error;                             // share of the tolerance
 };
 
-/* Where facts come from. `record` gives the final record of a problem text, or NULL; what it points to lives as long as the context. */
+/* Where facts come from. `record` gives the final record of a problem text, or NULL; what it points to lives as long as the
+ * context. */
 struct link_facts {
   const struct record *(*record)(void *context, const char *problem);
   void *context;

@@ -18,17 +18,19 @@ struct emitter {
   struct link_shapes optimal, largest;
   struct plan *plan;
   size_t value_capacity, block_capacity;
-  uint32_t *index_of;   // by IR value id: plan value, PLAN_NO_INDEX: none yet
+  uint32_t *index_of;      // by IR value id: plan value, PLAN_NO_INDEX: none yet
   struct plan_step *steps; // of the block being emitted
   size_t step_count, step_capacity;
 };
 
 /* emit-values.c */
 enum farm_status emit_value(struct emitter *emitter, const struct value *value, enum value_place place, uint32_t *out_index);
-enum farm_status emit_input_operand(struct emitter *emitter, const struct value *value, uint32_t *out_index); // constants on first use
+enum farm_status emit_input_operand(struct emitter *emitter, const struct value *value,
+                                    uint32_t *out_index);                      // constants on first use
 uint32_t emit_index(const struct emitter *emitter, const struct value *value); // PLAN_NO_INDEX for NULL and for what is not there
 struct tensor emit_type(const struct value *value, const struct link_shapes *shapes);
-enum farm_status emit_constant_data(struct emitter *emitter, uint32_t index, const struct value *value); // row-major bytes become a weight
+enum farm_status emit_constant_data(struct emitter *emitter, uint32_t index,
+                                    const struct value *value); // row-major bytes become a weight
 bool emit_is_host(const struct emitter *emitter, const struct node *node);
 
 /* emit-steps.c */

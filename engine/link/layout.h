@@ -1,8 +1,9 @@
-/* Physical layouts as a choice: which nodes can work channels-last, what that makes of them, and the rewriting once it is decided.
+/* Physical layouts as a choice: which nodes can work channels-last, what that makes of them, and the rewriting once it is
+ * decided.
  *
- * After layout_apply the IR is explicit again: a value produced channels-last is a value of its own with permuted dims, its node says
- * layout="nhwc" (or has its axes remapped), and Transpose nodes stand where the two meet. Nothing downstream knows of layouts but the
- * tactics that a `layout` attribute restricts.
+ * After layout_apply the IR is explicit again: a value produced channels-last is a value of its own with permuted dims, its node
+ * says layout="nhwc" (or has its axes remapped), and Transpose nodes stand where the two meet. Nothing downstream knows of
+ * layouts but the tactics that a `layout` attribute restricts.
  */
 #ifndef ENGINE_LINK_LAYOUT_H
 #define ENGINE_LINK_LAYOUT_H

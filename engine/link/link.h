@@ -1,6 +1,7 @@
 /* The linker: an optimised model and the facts about its problems become one section of an engine.
  *
- *   model ──► layouts decided (decide.h) ──► IR rewritten (layout.h) ──► plan: values placed, steps with variants ──► weights packed
+ *   model ──► layouts decided (decide.h) ──► IR rewritten (layout.h) ──► plan: values placed, steps with variants ──► weights
+ * packed
  *
  * The model is changed by linking (layouts become explicit) and must outlive engine_write: weights are referred to, not copied.
  */

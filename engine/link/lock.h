@@ -1,7 +1,7 @@
 /* The lock file: the decisions of a build, for people to read and for another build to repeat. docs/formats/lock.md is normative.
  *
- * With the same model, options, tunefarm build and lock file, linking gives the same bytes: everything in an engine that came from
- * measurement (variant, layout, and the figures that `inspect` shows) is in the lock.
+ * With the same model, options, tunefarm build and lock file, linking gives the same bytes: everything in an engine that came
+ * from measurement (variant, layout, and the figures that `inspect` shows) is in the lock.
  */
 #ifndef ENGINE_LINK_LOCK_H
 #define ENGINE_LINK_LOCK_H
@@ -44,7 +44,8 @@ struct lock {
 
 enum farm_status lock_create(const struct digest *model, const char *options, struct lock **out_lock);
 void lock_free(struct lock **lock);
-enum farm_status lock_section_add(struct lock *lock, const char *device_class, int threads, bool measured, struct lock_section **out_section);
+enum farm_status lock_section_add(struct lock *lock, const char *device_class, int threads, bool measured,
+                                  struct lock_section **out_section);
 enum farm_status lock_pin_add(struct lock *lock, struct lock_section *section, const struct lock_pin *pin); // texts are copied
 enum farm_status lock_section_index(struct lock_section *section); // fills by_node; FARM_INVALID on a node pinned twice
 const struct lock_section *lock_section_find(const struct lock *lock, const char *device_class, int threads);

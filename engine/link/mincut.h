@@ -1,8 +1,8 @@
 /* Minimum s-t cut: the exact minimiser of a sum of unary and submodular pairwise costs over two labels.
  *
  * Variables take label 0 or 1. The cut is found by Dinic's blocking flows (Dinitz 1970), O(V^2 E) in the
- * worst case, near linear on the sparse graphs of networks. Of equal minima the one with the fewest 0 labels is returned (label 0 is
- * what the source still reaches), and costs are integers, so the answer is the same on every machine.
+ * worst case, near linear on the sparse graphs of networks. Of equal minima the one with the fewest 0 labels is returned (label 0
+ * is what the source still reaches), and costs are integers, so the answer is the same on every machine.
  */
 #ifndef ENGINE_LINK_MINCUT_H
 #define ENGINE_LINK_MINCUT_H

@@ -22,7 +22,8 @@ TEST(api_refuses_misuse_without_crashing, "") {
   farm_engine_info_t info = {.size = sizeof info};
   CHECK(farm_engine_load(NULL, NULL, &engine) == FARM_USAGE && farm_engine_load("x", NULL, NULL) == FARM_USAGE);
   CHECK(farm_engine_load("/does/not/exist", NULL, &engine) == FARM_NOT_FOUND && strstr(farm_last_message(), "/does/not/exist"));
-  CHECK(farm_engine_load_bytes(NULL, 0, NULL, &engine) == FARM_USAGE && farm_engine_load_bytes(run.bytes + 1, 9, NULL, &engine) == FARM_USAGE);
+  CHECK(farm_engine_load_bytes(NULL, 0, NULL, &engine) == FARM_USAGE &&
+        farm_engine_load_bytes(run.bytes + 1, 9, NULL, &engine) == FARM_USAGE);
   farm_engine_options_t unsized = {0};
   CHECK(farm_engine_load_bytes(run.bytes, 9, &unsized, &engine) == FARM_USAGE);
   CHECK(!engine);
@@ -36,11 +37,13 @@ TEST(api_refuses_misuse_without_crashing, "") {
   farm_context_options_t options = {.size = sizeof options, .threads = -3};
   CHECK(farm_context_create(run.engine, &options, &context) == FARM_USAGE && !context);
   CHECK(farm_context_set_input(NULL, 0, &tensor) == FARM_USAGE && farm_context_set_input(run.context, 0, NULL) == FARM_USAGE);
-  CHECK(farm_context_set_input(run.context, 7, &tensor) == FARM_USAGE && farm_context_set_output(run.context, 7, NULL) == FARM_USAGE);
-  CHECK(farm_context_set_output(run.context, 0, &tensor) == FARM_USAGE); // no data
+  CHECK(farm_context_set_input(run.context, 7, &tensor) == FARM_USAGE &&
+        farm_context_set_output(run.context, 7, NULL) == FARM_USAGE);
+  CHECK(farm_context_set_output(run.context, 0, &tensor) == FARM_USAGE);                      // no data
   CHECK(farm_context_run(NULL) == FARM_USAGE && farm_context_run(run.context) == FARM_USAGE); // nothing bound
-  CHECK(farm_context_get_output(run.context, 0, &tensor) == FARM_USAGE);                     // nothing run
-  CHECK(farm_context_step_count(NULL) == 0 && farm_context_profile(run.context, 0, NULL) == FARM_USAGE && farm_context_memory(NULL) == 0);
+  CHECK(farm_context_get_output(run.context, 0, &tensor) == FARM_USAGE);                      // nothing run
+  CHECK(farm_context_step_count(NULL) == 0 && farm_context_profile(run.context, 0, NULL) == FARM_USAGE &&
+        farm_context_memory(NULL) == 0);
   CHECK(farm_last_message() && farm_version());
   case_free(&run);
 }
@@ -111,7 +114,8 @@ TEST(api_runs_an_engine_from_a_file, "") {
 /* ---- sections ---- */
 
 /* An engine with a section per (class, threads), loaded with options; returns the section's index or minus the status. */
-static int section_of(const char *const *classes, const int *threads, int count, const char *wanted, int wanted_threads, bool *out_warns) {
+static int section_of(const char *const *classes, const int *threads, int count, const char *wanted, int wanted_threads,
+                      bool *out_warns) {
   struct plan_builder *b = doubling();
   struct engine_section sections[4];
   for (int i = 0; i < count; i++) {
@@ -156,7 +160,8 @@ TEST(section_of_this_class_then_of_this_kind, "") {
   CHECK(section_of((const char *[]){here}, (int[]){1}, 1, "cpu", 1, &warns) == 0 && !warns);
   CHECK(section_of((const char *[]){gpu_class}, (int[]){1}, 1, NULL, 1, &warns) == -FARM_MISMATCH);
   CHECK(strstr(farm_last_message(), gpu_class) && strstr(farm_last_message(), here)); // both are named
-  CHECK(section_of((const char *[]){here}, (int[]){1}, 1, "cuda", 1, &warns) == -FARM_MISMATCH && strstr(farm_last_message(), "cuda"));
+  CHECK(section_of((const char *[]){here}, (int[]){1}, 1, "cuda", 1, &warns) == -FARM_MISMATCH &&
+        strstr(farm_last_message(), "cuda"));
   CHECK(section_of((const char *[]){"nonsense"}, (int[]){1}, 1, NULL, 1, &warns) == -FARM_MISMATCH);
 }
 
@@ -190,7 +195,8 @@ static void spoil_kind(struct plan_builder *b) { b->steps[0][0].op = "If", b->st
 static void spoil_inputs(struct plan_builder *b) { b->steps[0][0].input_count = 1; }
 
 TEST(load_names_the_step_it_cannot_run, "") {
-  CHECK(load_spoiled(spoil_variant) == FARM_MISMATCH && strstr(farm_last_message(), "step Add") && strstr(farm_last_message(), "by_magic"));
+  CHECK(load_spoiled(spoil_variant) == FARM_MISMATCH && strstr(farm_last_message(), "step Add") &&
+        strstr(farm_last_message(), "by_magic"));
   CHECK(load_spoiled(spoil_operator) == FARM_MISMATCH && strstr(farm_last_message(), "Sum2-14"));
   CHECK(load_spoiled(spoil_since) == FARM_MISMATCH);
   CHECK(load_spoiled(spoil_kind) != FARM_OK);
@@ -200,8 +206,8 @@ TEST(load_names_the_step_it_cannot_run, "") {
 /* ---- packed weights: every gemm tactic that packs ---- */
 
 /* y[n, 4] = x[n, 8] w, planned with a variant for n = 4; run for other n. */
-static struct plan_builder *packed_gemm(const struct variant *variant, const struct problem *problem, const float *w, void *packed,
-                                        bool row_major) {
+static struct plan_builder *packed_gemm(const struct variant *variant, const struct problem *problem, const float *w,
+                                        void *packed, bool row_major) {
   static char text[VARIANT_TEXT_MAX];
   struct plan_builder *b = builder_new();
   builder_symbol(b, "n", 1, 4, 8);
@@ -279,8 +285,10 @@ TEST(run_packed_weights_that_do_not_fit, "") {
     b->steps[0][0].packed_weight = builder_weight(b, packed, bytes);
     struct run_case run = case_of(b);
     case_input(&run, 0, F32(4, 8), x);
-    if (row_major) gemm_check(&run, 4, w);
-    else CHECK(farm_context_run(run.context) == FARM_MISMATCH && strstr(farm_last_message(), "step MatMul"));
+    if (row_major)
+      gemm_check(&run, 4, w);
+    else
+      CHECK(farm_context_run(run.context) == FARM_MISMATCH && strstr(farm_last_message(), "step MatMul"));
     case_free(&run);
   }
   arena_free(&arena);

@@ -1,5 +1,5 @@
-/* The public functions: arguments checked, versioned structs copied field by field, statuses passed on. Misuse is FARM_USAGE, never a
- * crash. */
+/* The public functions: arguments checked, versioned structs copied field by field, statuses passed on. Misuse is FARM_USAGE,
+ * never a crash. */
 #include "context.h"
 
 #include <stdlib.h>
@@ -10,12 +10,12 @@
 #endif
 
 /* The caller's struct, cut or filled up with zeros to what this version knows. */
-#define TAKE_OPTIONS(given, own)                                                                             \
-  do {                                                                                                       \
-    if (given) {                                                                                             \
-      FAIL_IF((given)->size < sizeof(size_t), FARM_USAGE, "options without their size");                     \
-      memcpy(&(own), (given), (given)->size < sizeof(own) ? (given)->size : sizeof(own));                    \
-    }                                                                                                        \
+#define TAKE_OPTIONS(given, own)                                                                                                 \
+  do {                                                                                                                           \
+    if (given) {                                                                                                                 \
+      FAIL_IF((given)->size < sizeof(size_t), FARM_USAGE, "options without their size");                                         \
+      memcpy(&(own), (given), (given)->size < sizeof(own) ? (given)->size : sizeof(own));                                        \
+    }                                                                                                                            \
   } while (0)
 
 /* As much of `own` as the caller's struct has room for; its size stays. */
@@ -40,8 +40,10 @@ static enum farm_status engine_finish(struct engine *file, const farm_engine_opt
   if (status == FARM_OK) status = section_choose(engine, options->section, options->threads);
   if (status == FARM_OK) status = engine_resolve(engine);
   if (status != FARM_OK) {
-    if (engine) farm_engine_free(engine);
-    else engine_close(&file);
+    if (engine)
+      farm_engine_free(engine);
+    else
+      engine_close(&file);
     return status;
   }
   *out_engine = engine;
@@ -58,7 +60,8 @@ enum farm_status farm_engine_load(const char *path, const farm_engine_options_t 
   return status == FARM_OK ? status : status_prefix(status, "%s", path);
 }
 
-enum farm_status farm_engine_load_bytes(const void *data, size_t bytes, const farm_engine_options_t *options, farm_engine_t **out_engine) {
+enum farm_status farm_engine_load_bytes(const void *data, size_t bytes, const farm_engine_options_t *options,
+                                        farm_engine_t **out_engine) {
   farm_engine_options_t own = {0};
   struct engine *file;
   FAIL_IF(!data || !out_engine, FARM_USAGE, "farm_engine_load_bytes: NULL");
@@ -139,7 +142,8 @@ enum farm_status farm_engine_output(const farm_engine_t *engine, int32_t index, 
 
 /* ---- contexts ---- */
 
-enum farm_status farm_context_create(const farm_engine_t *engine, const farm_context_options_t *options, farm_context_t **out_context) {
+enum farm_status farm_context_create(const farm_engine_t *engine, const farm_context_options_t *options,
+                                     farm_context_t **out_context) {
   farm_context_options_t own = {0};
   FAIL_IF(!engine || !out_context, FARM_USAGE, "farm_context_create: NULL");
   TAKE_OPTIONS(options, own);
@@ -182,7 +186,8 @@ enum farm_status farm_context_get_output(farm_context_t *context, int32_t index,
   FAIL_IF(index < 0 || index >= count, FARM_USAGE, "no output %d: the engine has %d", index, count);
   struct tensor output;
   TRY(context_output(context, index, &output));
-  farm_tensor_t tensor = {.dtype = (int32_t)output.dtype, .rank = output.rank, .data = output.data, .bytes = tensor_bytes(&output)};
+  farm_tensor_t tensor = {
+      .dtype = (int32_t)output.dtype, .rank = output.rank, .data = output.data, .bytes = tensor_bytes(&output)};
   for (int d = 0; d < output.rank; d++) tensor.dims[d] = output.dims[d];
   return give(out_tensor, &tensor, sizeof tensor);
 }
@@ -202,8 +207,12 @@ enum farm_status farm_context_profile(const farm_context_t *context, int32_t ste
   FAIL_IF(!context->times, FARM_USAGE, "the context was made without a profile");
   FAIL_IF(step < 0 || step >= context->engine->step_count, FARM_USAGE, "no step %d", step);
   const struct plan_step *plan = step_find(context->engine, step)->plan;
-  farm_step_profile_t profile = {.name = plan->name, .origin = plan->origin, .variant = plan->variant, .problem = plan->problem,
-                                 .calls = context->times[step].calls, .total_ns = (double)context->times[step].ns};
+  farm_step_profile_t profile = {.name = plan->name,
+                                 .origin = plan->origin,
+                                 .variant = plan->variant,
+                                 .problem = plan->problem,
+                                 .calls = context->times[step].calls,
+                                 .total_ns = (double)context->times[step].ns};
   return give(out_profile, &profile, sizeof profile);
 }
 

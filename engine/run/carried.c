@@ -1,7 +1,7 @@
 /* See carried.h.
  *
- * Carrying: an out that lies in its own buffer swaps buffers with the in. Any other (an outer value, a view, another's in) is first copied
- * aside, all of them before the first in changes. */
+ * Carrying: an out that lies in its own buffer swaps buffers with the in. Any other (an outer value, a view, another's in) is
+ * first copied aside, all of them before the first in changes. */
 #include "carried.h"
 
 #include <string.h>
@@ -33,7 +33,8 @@ static enum farm_status copy_aside(struct farm_context *context, uint32_t in, st
   return FARM_OK;
 }
 
-enum farm_status carried_move(struct farm_context *context, struct step_state *state, const uint32_t *ins, const uint32_t *outs, int count) {
+enum farm_status carried_move(struct farm_context *context, struct step_state *state, const uint32_t *ins, const uint32_t *outs,
+                              int count) {
   struct prepared *prepared = context->current;
   struct tensor *moved = state->output_types;
   for (int i = 0; i < count; i++) {
@@ -42,7 +43,8 @@ enum farm_status carried_move(struct farm_context *context, struct step_state *s
   }
   for (int i = 0; i < count; i++) {
     bool aside = moved[i].data == context->swaps[ins[i]].data;
-    if (lies_anywhere(context, ins[i])) buffers_swap(&context->buffers[ins[i]], aside ? &context->swaps[ins[i]] : &context->buffers[outs[i]]);
+    if (lies_anywhere(context, ins[i]))
+      buffers_swap(&context->buffers[ins[i]], aside ? &context->swaps[ins[i]] : &context->buffers[outs[i]]);
     TRY(value_alias(context, prepared, ins[i], &moved[i])); // copies where the place is fixed
   }
   return FARM_OK;
@@ -54,8 +56,8 @@ enum farm_status collect_type_set(struct farm_context *context, uint32_t v, cons
   const struct plan_value *value = &context->engine->plan->values[v];
   struct tensor *tensor = &context->current->values[v];
   FAIL_IF(item->rank + 1 > TENSOR_MAX_RANK, FARM_UNSUPPORTED, "%s: rank %d", value->name, item->rank + 1);
-  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != item->dtype, FARM_INVALID, "%s: %s where %s is planned", value->name,
-          dtype_name(item->dtype), dtype_name(value->type.dtype));
+  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != item->dtype, FARM_INVALID, "%s: %s where %s is planned",
+          value->name, dtype_name(item->dtype), dtype_name(value->type.dtype));
   struct tensor type = {.dtype = item->dtype, .rank = item->rank + 1};
   for (int d = 0, from = 0; d < type.rank; d++) type.dims[d] = d == axis ? count : item->dims[from++];
   type.data = tensor->data;
@@ -68,14 +70,17 @@ static bool fills_bytes(const struct tensor *item) {
   return !__builtin_mul_overflow(tensor_elems(item), (int64_t)dtype_bits(item->dtype), &bits) && bits % 8 == 0;
 }
 
-enum farm_status collect_append(struct farm_context *context, uint32_t v, int64_t iteration, const struct tensor *item, struct tensor *shape) {
+enum farm_status collect_append(struct farm_context *context, uint32_t v, int64_t iteration, const struct tensor *item,
+                                struct tensor *shape) {
   const char *name = context->engine->plan->values[v].name;
   size_t bytes = tensor_bytes(item), total;
   uint8_t *data;
   if (iteration == 0) *shape = *item;
-  FAIL_IF(shape->dtype != item->dtype || !tensor_shape_equal(shape, item), FARM_INVALID, "%s: iterations give different shapes", name);
+  FAIL_IF(shape->dtype != item->dtype || !tensor_shape_equal(shape, item), FARM_INVALID, "%s: iterations give different shapes",
+          name);
   FAIL_IF(!fills_bytes(item), FARM_UNSUPPORTED, "%s: items of %s that do not fill bytes", name, dtype_name(item->dtype));
-  FAIL_IF(bytes == SIZE_MAX || __builtin_mul_overflow(bytes, (size_t)iteration + 1, &total), FARM_NO_MEMORY, "%s: too large", name);
+  FAIL_IF(bytes == SIZE_MAX || __builtin_mul_overflow(bytes, (size_t)iteration + 1, &total), FARM_NO_MEMORY, "%s: too large",
+          name);
   TRY(value_reserve(context, context->current, v, total, true, &data));
   if (bytes) memcpy(data + bytes * (size_t)iteration, item->data, bytes);
   context->current->values[v].data = data;
@@ -91,7 +96,8 @@ struct tensor collect_planned(const struct farm_context *context, uint32_t plann
   return type;
 }
 
-enum farm_status collect_finish(struct farm_context *context, uint32_t v, int64_t count, uint32_t planned, const struct tensor *shape) {
+enum farm_status collect_finish(struct farm_context *context, uint32_t v, int64_t count, uint32_t planned,
+                                const struct tensor *shape) {
   struct tensor item = count ? *shape : collect_planned(context, planned);
   if (item.dtype == DTYPE_NONE) item.dtype = context->engine->plan->values[v].type.dtype;
   TRY(collect_type_set(context, v, &item, 0, count));

@@ -1,5 +1,5 @@
-/* One execution: memory and threads made once, bindings checked when they are set, shapes prepared when they are new; then a run is a
- * loop over calls. */
+/* One execution: memory and threads made once, bindings checked when they are set, shapes prepared when they are new; then a run
+ * is a loop over calls. */
 #include "context.h"
 
 #include <stdlib.h>
@@ -85,8 +85,9 @@ static enum farm_status dims_check(const struct plan *plan, int i, const struct 
       least = 0;
       most = INT64_MAX;
     }
-    FAIL_IF(type->dims[d] < least || type->dims[d] > most, FARM_USAGE, "input %s: dimension %d is %lld, the engine takes %lld to %lld", name, d,
-            (long long)type->dims[d], (long long)least, (long long)most);
+    FAIL_IF(type->dims[d] < least || type->dims[d] > most, FARM_USAGE,
+            "input %s: dimension %d is %lld, the engine takes %lld to %lld", name, d, (long long)type->dims[d], (long long)least,
+            (long long)most);
   }
   return FARM_OK;
 }
@@ -124,7 +125,8 @@ static bool lies_well(const void *data, enum dtype dtype) {
   return width < 2 || (uintptr_t)data % width == 0;
 }
 
-/* An output is written straight into the bound buffer when its value's place is an output, this is its first name, and it lies well. */
+/* An output is written straight into the bound buffer when its value's place is an output, this is its first name, and it lies
+ * well. */
 static void outputs_direct(struct farm_context *context) {
   const struct plan *plan = context->engine->plan;
   const struct plan_block *block = &plan->blocks[0];
@@ -232,7 +234,8 @@ uint64_t context_memory(const struct farm_context *context) {
     const struct prepared *prepared = context->prepared[i];
     if (!prepared) continue;
     bytes += prepared->arena.total_bytes;
-    for (int s = 0; s < context->engine->step_count; s++) bytes += prepared->states[s].arena.total_bytes + prepared->states[s].key.capacity;
+    for (int s = 0; s < context->engine->step_count; s++)
+      bytes += prepared->states[s].arena.total_bytes + prepared->states[s].key.capacity;
   }
   return bytes;
 }

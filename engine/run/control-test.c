@@ -6,7 +6,8 @@ TEST(run_if_takes_one_branch, "") {
   struct plan_builder *b = builder_new();
   uint32_t flag = builder_input(b, "flag", SCALAR(DTYPE_BOOL)), x = builder_input(b, "x", F32(3));
   uint32_t first = builder_constant(b, "first", I64(2), index);
-  uint32_t chosen = builder_value(b, "chosen", VALUE_POOLED, F32(DIM_UNKNOWN)), y = builder_value(b, "y", VALUE_OUTPUT, F32(DIM_UNKNOWN));
+  uint32_t chosen = builder_value(b, "chosen", VALUE_POOLED, F32(DIM_UNKNOWN)),
+           y = builder_value(b, "y", VALUE_OUTPUT, F32(DIM_UNKNOWN));
   builder_gives(b, 0, y, F32(DIM_UNKNOWN));
   struct plan_step *step = op(b, 0, STEP_IF, "If", 16, IDS(flag), IDS(chosen));
   int yes = builder_block(b), no = builder_block(b);
@@ -38,14 +39,16 @@ TEST(run_if_takes_one_branch, "") {
 TEST(run_if_with_an_impossible_branch, "") {
   static const int64_t five[1] = {5};
   struct plan_builder *b = builder_new();
-  uint32_t flag = builder_input(b, "flag", SCALAR(DTYPE_BOOL)), x = builder_input(b, "x", F32(3)), s = builder_constant(b, "s", I64(1), five);
+  uint32_t flag = builder_input(b, "flag", SCALAR(DTYPE_BOOL)), x = builder_input(b, "x", F32(3)),
+           s = builder_constant(b, "s", I64(1), five);
   uint32_t y = builder_value(b, "y", VALUE_OUTPUT, F32(DIM_UNKNOWN));
   builder_gives(b, 0, y, F32(DIM_UNKNOWN));
   struct plan_step *step = op(b, 0, STEP_IF, "If", 16, IDS(flag), IDS(y));
   int yes = builder_block(b), no = builder_block(b);
   step->blocks[0] = (uint32_t)yes;
   step->blocks[1] = (uint32_t)no;
-  uint32_t fine = builder_value(b, "fine", VALUE_POOLED, F32(3)), wrong = builder_value(b, "wrong", VALUE_POOLED, F32(DIM_UNKNOWN));
+  uint32_t fine = builder_value(b, "fine", VALUE_POOLED, F32(3)),
+           wrong = builder_value(b, "wrong", VALUE_POOLED, F32(DIM_UNKNOWN));
   op(b, yes, STEP_KERNEL, "Neg", 13, IDS(x), IDS(fine));
   builder_gives(b, yes, fine, F32(3));
   op(b, no, STEP_KERNEL, "Reshape", 14, IDS(x, s), IDS(wrong));
@@ -76,7 +79,8 @@ static struct plan_builder *fibonacci(enum value_place place) {
   struct plan_step *loop = op(b, 0, STEP_LOOP, "Loop", 16, IDS(trips, PLAN_NO_INDEX, a, c), IDS(last_a, last_b, all));
   int body = builder_block(b);
   loop->blocks[0] = (uint32_t)body;
-  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)), going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
+  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)),
+           going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
   uint32_t in_a = builder_value(b, "in_a", place, I64(1)), in_b = builder_value(b, "in_b", place, I64(1));
   uint32_t sum = builder_value(b, "sum", place, I64(1));
   uint32_t takes[] = {i, going, in_a, in_b}, gives[] = {going, in_b, sum, in_a};
@@ -127,8 +131,10 @@ TEST(run_loop_grows_until_its_condition_ends_it, "") {
   struct plan_step *loop = op(b, 0, STEP_LOOP, "Loop", 16, IDS(PLAN_NO_INDEX, PLAN_NO_INDEX, x), IDS(y));
   int body = builder_block(b);
   loop->blocks[0] = (uint32_t)body;
-  uint32_t i = builder_value(b, "i", VALUE_POOLED, SCALAR(DTYPE_I64)), going = builder_value(b, "going", VALUE_POOLED, SCALAR(DTYPE_BOOL));
-  uint32_t v = builder_value(b, "v", VALUE_POOLED, F32(DIM_UNKNOWN)), longer = builder_value(b, "longer", VALUE_POOLED, F32(DIM_UNKNOWN));
+  uint32_t i = builder_value(b, "i", VALUE_POOLED, SCALAR(DTYPE_I64)),
+           going = builder_value(b, "going", VALUE_POOLED, SCALAR(DTYPE_BOOL));
+  uint32_t v = builder_value(b, "v", VALUE_POOLED, F32(DIM_UNKNOWN)),
+           longer = builder_value(b, "longer", VALUE_POOLED, F32(DIM_UNKNOWN));
   uint32_t dims = builder_value(b, "dims", VALUE_HOST, I64(1)), n = builder_value(b, "n", VALUE_HOST, SCALAR(DTYPE_I64));
   uint32_t on = builder_value(b, "on", VALUE_HOST, SCALAR(DTYPE_BOOL));
   uint32_t takes[] = {i, going, v};
@@ -153,7 +159,8 @@ TEST(run_loop_grows_until_its_condition_ends_it, "") {
 static struct plan_builder *running_sum(int64_t axis, int64_t backwards) {
   static int64_t attrs[4];
   struct plan_builder *b = builder_new();
-  uint32_t start = builder_input(b, "start", F32(2)), x = axis ? builder_input(b, "x", F32(2, 3)) : builder_input(b, "x", F32(3, 2));
+  uint32_t start = builder_input(b, "start", F32(2)),
+           x = axis ? builder_input(b, "x", F32(2, 3)) : builder_input(b, "x", F32(3, 2));
   uint32_t total = builder_output(b, "total", F32(2)), sums = builder_output(b, "sums", axis ? F32(2, 3) : F32(3, 2));
   struct plan_step *scan = op(b, 0, STEP_SCAN, "Scan", 16, IDS(start, x), IDS(total, sums));
   attrs[0] = axis;
@@ -197,12 +204,14 @@ TEST(run_scan_along_an_axis, "") {
 /* (a, b) -> two of {a, b, a + b}: outs that are each other's in, and one out given twice */
 static struct plan_builder *carrying(enum value_place place, int first, int second) {
   struct plan_builder *b = builder_new();
-  uint32_t trips = builder_input(b, "trips", SCALAR(DTYPE_I64)), a = builder_input(b, "a", I64(1)), c = builder_input(b, "b", I64(1));
+  uint32_t trips = builder_input(b, "trips", SCALAR(DTYPE_I64)), a = builder_input(b, "a", I64(1)),
+           c = builder_input(b, "b", I64(1));
   uint32_t last_a = builder_output(b, "last_a", I64(1)), last_b = builder_output(b, "last_b", I64(1));
   struct plan_step *loop = op(b, 0, STEP_LOOP, "Loop", 16, IDS(trips, PLAN_NO_INDEX, a, c), IDS(last_a, last_b));
   int body = builder_block(b);
   loop->blocks[0] = (uint32_t)body;
-  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)), going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
+  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)),
+           going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
   uint32_t in_a = builder_value(b, "in_a", place, I64(1)), in_b = builder_value(b, "in_b", place, I64(1));
   uint32_t sum = builder_value(b, "sum", place, I64(1)), choice[] = {in_a, in_b, sum};
   uint32_t takes[] = {i, going, in_a, in_b}, gives[] = {going, choice[first], choice[second]};

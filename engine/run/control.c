@@ -1,5 +1,5 @@
-/* If and Loop. A block reads the values around it where they lie; what it gives is handed over without copying where it lies in its own
- * buffer of the pool, else copied, since its place may be reused behind the step. */
+/* If and Loop. A block reads the values around it where they lie; what it gives is handed over without copying where it lies in
+ * its own buffer of the pool, else copied, since its place may be reused behind the step. */
 #include "run.h"
 
 #include "carried.h"
@@ -47,7 +47,8 @@ static enum farm_status trips_read(const struct tensor *most, int64_t *out) {
   return FARM_OK;
 }
 
-static enum farm_status iteration_run(struct farm_context *context, struct step_state *state, int64_t iteration, bool *keep_going) {
+static enum farm_status iteration_run(struct farm_context *context, struct step_state *state, int64_t iteration,
+                                      bool *keep_going) {
   const struct plan_step *plan = state->step->plan;
   const struct plan_block *body = context->engine->blocks[plan->blocks[0]].plan;
   struct prepared *prepared = context->current;

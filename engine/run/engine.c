@@ -1,5 +1,5 @@
-/* A loaded engine: the file, the section that fits, every step resolved. What this build cannot run is refused here, by the step's name,
- * not in the middle of a run. */
+/* A loaded engine: the file, the section that fits, every step resolved. What this build cannot run is refused here, by the
+ * step's name, not in the middle of a run. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -10,13 +10,14 @@
 static enum farm_status variant_resolve(const struct farm_engine *engine, struct run_step *step) {
   const struct plan_step *plan = step->plan;
   if (plan->kind != STEP_KERNEL || !plan->variant[0]) return FARM_OK;
-  FAIL_IF(variant_parse(plan->variant, &step->variant) != FARM_OK, FARM_MISMATCH, "the engine names tactic %s, which this tunefarm lacks",
-          plan->variant);
+  FAIL_IF(variant_parse(plan->variant, &step->variant) != FARM_OK, FARM_MISMATCH,
+          "the engine names tactic %s, which this tunefarm lacks", plan->variant);
   const struct tactic *tactic = step->variant.tactic;
-  FAIL_IF(tactic->device != engine->machine.kind || tactic->isa > engine->machine.isa, FARM_MISMATCH, "tactic %s needs %s, this machine has %s",
-          plan->variant, isa_name(tactic->isa), isa_name(engine->machine.isa));
+  FAIL_IF(tactic->device != engine->machine.kind || tactic->isa > engine->machine.isa, FARM_MISMATCH,
+          "tactic %s needs %s, this machine has %s", plan->variant, isa_name(tactic->isa), isa_name(engine->machine.isa));
   FAIL_IF(plan->packed_weight != PLAN_NO_INDEX && plan->packing_revision != (uint32_t)tactic->packing_revision, FARM_MISMATCH,
-          "its weights are packed in revision %u of %s, this tunefarm has %d", plan->packing_revision, tactic->id, tactic->packing_revision);
+          "its weights are packed in revision %u of %s, this tunefarm has %d", plan->packing_revision, tactic->id,
+          tactic->packing_revision);
   FAIL_IF(plan->packed_weight != PLAN_NO_INDEX && plan->packed_input != (uint32_t)tactic->packed_operand, FARM_MISMATCH,
           "input %u is packed, %s packs %d", plan->packed_input, tactic->id, tactic->packed_operand);
   step->has_variant = true;
@@ -26,7 +27,8 @@ static enum farm_status variant_resolve(const struct farm_engine *engine, struct
 static bool is_control(enum step_kind kind) { return kind == STEP_IF || kind == STEP_LOOP || kind == STEP_SCAN; }
 
 static enum farm_status arity_check(const struct operator_row *row, const struct plan_step *plan) {
-  FAIL_IF(plan->input_count > OPERATOR_MAX_INPUTS || plan->output_count > OPERATOR_MAX_OUTPUTS, FARM_INVALID, "too many operands");
+  FAIL_IF(plan->input_count > OPERATOR_MAX_INPUTS || plan->output_count > OPERATOR_MAX_OUTPUTS, FARM_INVALID,
+          "too many operands");
   FAIL_IF(plan->input_count < row->min_inputs || (row->max_inputs >= 0 && plan->input_count > row->max_inputs), FARM_INVALID,
           "%d inputs do not fit %s", plan->input_count, row->name);
   FAIL_IF(plan->output_count < row->min_outputs || (row->max_outputs >= 0 && plan->output_count > row->max_outputs), FARM_INVALID,
@@ -80,8 +82,8 @@ static enum farm_status views_resolve(struct farm_engine *engine) {
     engine->roots[v] = v;
     while (plan->values[engine->roots[v]].place == VALUE_VIEW) { // plan_check: no circles
       const struct plan_value *view = &plan->values[engine->roots[v]];
-      FAIL_IF(__builtin_add_overflow(engine->root_offsets[v], view->offset, &engine->root_offsets[v]), FARM_INVALID, "value %s: its place overflows",
-              plan->values[v].name);
+      FAIL_IF(__builtin_add_overflow(engine->root_offsets[v], view->offset, &engine->root_offsets[v]), FARM_INVALID,
+              "value %s: its place overflows", plan->values[v].name);
       engine->roots[v] = view->of;
     }
   }

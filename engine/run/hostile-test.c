@@ -37,8 +37,10 @@ static struct plan_builder *everything(void) {
   struct plan_step *loop = op(b, 0, STEP_LOOP, "Loop", 16, IDS(m, PLAN_NO_INDEX, chosen), IDS(y, all));
   int body = builder_block(b);
   loop->blocks[0] = (uint32_t)body;
-  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)), going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
-  uint32_t in = builder_value(b, "in", VALUE_POOLED, UNRANKED(DTYPE_F32)), out = builder_value(b, "out", VALUE_POOLED, UNRANKED(DTYPE_F32));
+  uint32_t i = builder_value(b, "i", VALUE_HOST, SCALAR(DTYPE_I64)),
+           going = builder_value(b, "going", VALUE_HOST, SCALAR(DTYPE_BOOL));
+  uint32_t in = builder_value(b, "in", VALUE_POOLED, UNRANKED(DTYPE_F32)),
+           out = builder_value(b, "out", VALUE_POOLED, UNRANKED(DTYPE_F32));
   uint32_t takes[] = {i, going, in}, gives[] = {going, out, in};
   for (int k = 0; k < 3; k++) builder_takes(b, body, takes[k]);
   op(b, body, STEP_KERNEL, "Add", 14, IDS(in, c), IDS(out));
@@ -64,7 +66,8 @@ static bool run_any(const uint8_t *data, size_t length) {
   static _Alignas(64) uint8_t zeros[1 << 16];
   bool ran = false;
   if (farm_engine_load_bytes(data, length, NULL, &engine) != FARM_OK) return false;
-  if (engine->plan->arena_bytes > 1 << 24 || farm_context_create(engine, &(farm_context_options_t){sizeof(farm_context_options_t), 1, 0}, &context) != FARM_OK)
+  if (engine->plan->arena_bytes > 1 << 24 ||
+      farm_context_create(engine, &(farm_context_options_t){sizeof(farm_context_options_t), 1, 0}, &context) != FARM_OK)
     goto free_engine;
   context->pool_limit = 1 << 26;
   for (int i = 0; i < farm_engine_input_count(engine); i++) {

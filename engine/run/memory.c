@@ -1,4 +1,5 @@
-/* Where values lie: in the arena, in the caller's buffers, or in the context's growing pool (one buffer per value that needs one). */
+/* Where values lie: in the arena, in the caller's buffers, or in the context's growing pool (one buffer per value that needs
+ * one). */
 #include "run.h"
 
 #include <stdlib.h>
@@ -60,7 +61,8 @@ static enum farm_status output_reserve(struct farm_context *context, uint32_t v,
   const struct plan_value *value = &context->engine->plan->values[v];
   const struct binding *bound = output_binding(context, v);
   if (bound) {
-    FAIL_IF(bytes > bound->bytes, FARM_USAGE, "output %s: %zu bytes do not fit the bound buffer of %zu", value->name, bytes, bound->bytes);
+    FAIL_IF(bytes > bound->bytes, FARM_USAGE, "output %s: %zu bytes do not fit the bound buffer of %zu", value->name, bytes,
+            bound->bytes);
     *out_data = bound->type.data;
     return FARM_OK;
   }
@@ -70,8 +72,8 @@ static enum farm_status output_reserve(struct farm_context *context, uint32_t v,
 }
 
 /* Bytes at `offset` of a view's root. What lies in the pool is as large as its present type. */
-static enum farm_status root_reserve(struct farm_context *context, struct prepared *prepared, uint32_t root, uint64_t offset, size_t bytes,
-                                     uint8_t **out_data) {
+static enum farm_status root_reserve(struct farm_context *context, struct prepared *prepared, uint32_t root, uint64_t offset,
+                                     size_t bytes, uint8_t **out_data) {
   const struct plan_value *value = &context->engine->plan->values[root];
   const struct tensor *type = &prepared->values[root];
   uint64_t end;
@@ -124,10 +126,11 @@ enum farm_status value_place(struct farm_context *context, struct prepared *prep
   return FARM_OK;
 }
 
-static enum farm_status type_take(struct farm_context *context, struct prepared *prepared, uint32_t v, const struct tensor *from) {
+static enum farm_status type_take(struct farm_context *context, struct prepared *prepared, uint32_t v,
+                                  const struct tensor *from) {
   const struct plan_value *value = &context->engine->plan->values[v];
-  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != from->dtype, FARM_INVALID, "%s: %s where %s is planned", value->name,
-          dtype_name(from->dtype), dtype_name(value->type.dtype));
+  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != from->dtype, FARM_INVALID, "%s: %s where %s is planned",
+          value->name, dtype_name(from->dtype), dtype_name(value->type.dtype));
   prepared->values[v] = *from;
   return FARM_OK;
 }
@@ -143,7 +146,8 @@ enum farm_status value_copy(struct farm_context *context, struct prepared *prepa
 
 bool value_owns_data(const struct farm_context *context, const struct prepared *prepared, uint32_t v) {
   enum value_place place = context->engine->plan->values[v].place;
-  return (place == VALUE_POOLED || place == VALUE_HOST) && context->buffers[v].data && prepared->values[v].data == context->buffers[v].data;
+  return (place == VALUE_POOLED || place == VALUE_HOST) && context->buffers[v].data &&
+         prepared->values[v].data == context->buffers[v].data;
 }
 
 enum farm_status value_alias(struct farm_context *context, struct prepared *prepared, uint32_t v, const struct tensor *from) {

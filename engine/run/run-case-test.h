@@ -13,8 +13,8 @@ struct run_case {
 };
 
 /* One step of an operator as of `opset`, at its own version. */
-BUILDER_FN struct plan_step *op(struct plan_builder *b, int block, enum step_kind kind, const char *name, int opset, const uint32_t *inputs,
-                                int input_count, const uint32_t *outputs, int output_count) {
+BUILDER_FN struct plan_step *op(struct plan_builder *b, int block, enum step_kind kind, const char *name, int opset,
+                                const uint32_t *inputs, int input_count, const uint32_t *outputs, int output_count) {
   const struct operator_row *row = operator_find("", name, opset);
   REQUIRE(row);
   struct plan_step *step = builder_step(b, block, kind, name, row->since_version, inputs, input_count, outputs, output_count);
@@ -49,7 +49,10 @@ BUILDER_FN void case_free(struct run_case *run) {
 }
 
 BUILDER_FN farm_tensor_t tensor_to_farm(struct tensor type, const void *data) {
-  farm_tensor_t tensor = {.size = sizeof tensor, .dtype = (int32_t)type.dtype, .rank = type.rank, .data = (void *)(uintptr_t)data,
+  farm_tensor_t tensor = {.size = sizeof tensor,
+                          .dtype = (int32_t)type.dtype,
+                          .rank = type.rank,
+                          .data = (void *)(uintptr_t)data,
                           .bytes = tensor_bytes(&type)};
   for (int d = 0; d < type.rank; d++) tensor.dims[d] = type.dims[d];
   return tensor;
@@ -61,14 +64,16 @@ BUILDER_FN void case_input(struct run_case *run, int index, struct tensor type, 
 }
 
 /* The output has this type and these bytes. */
-BUILDER_FN void case_expect_at(const char *file, int line, struct run_case *run, int index, struct tensor type, const void *data) {
+BUILDER_FN void case_expect_at(const char *file, int line, struct run_case *run, int index, struct tensor type,
+                               const void *data) {
   farm_tensor_t got = {.size = sizeof got};
   REQUIRE_OK(farm_context_get_output(run->context, index, &got));
   struct tensor has = {.dtype = (enum dtype)got.dtype, .rank = got.rank};
   for (int d = 0; d < got.rank; d++) has.dims[d] = got.dims[d];
   char actual[128], expected[128];
   test_check_text(file, line, tensor_text(&has, actual, sizeof actual), tensor_text(&type, expected, sizeof expected));
-  if (got.bytes == tensor_bytes(&type) && memcmp(got.data, data, got.bytes) != 0) test_fail(file, line, "output %d differs", index);
+  if (got.bytes == tensor_bytes(&type) && memcmp(got.data, data, got.bytes) != 0)
+    test_fail(file, line, "output %d differs", index);
 }
 #define case_expect(run, index, type, data) case_expect_at(__FILE__, __LINE__, run, index, type, data)
 

@@ -9,7 +9,8 @@ static struct plan_builder *chain(void) {
   static const float w[3] = {1, -2, 3};
   static const int64_t shape[1] = {-1};
   struct plan_builder *b = builder_new();
-  uint32_t x = builder_input(b, "x", F32(2, 3)), c = builder_constant(b, "w", F32(3), w), s = builder_constant(b, "s", I64(1), shape);
+  uint32_t x = builder_input(b, "x", F32(2, 3)), c = builder_constant(b, "w", F32(3), w),
+           s = builder_constant(b, "s", I64(1), shape);
   uint32_t sum = builder_value(b, "sum", VALUE_ARENA, F32(2, 3)), y = builder_output(b, "y", F32(2, 3));
   uint32_t z = builder_view(b, "z", y, 0, F32(6));
   builder_gives(b, 0, z, F32(6));

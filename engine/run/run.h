@@ -4,9 +4,9 @@
  *   farm_context  one execution: arena, growing pool, threads, bindings, a few prepared shapes
  *   prepared      what follows from the input shapes: the type of every value, and each step's problem, variant and call
  *
- * A step is *settled* when all it needs is known from the input shapes alone; it is built once per prepared shape and costs a call through
- * a pointer from then on. The others (behind data-dependent sizes, inside loops) are built when they run and keep what they built while
- * the types and host values they read stay the same.
+ * A step is *settled* when all it needs is known from the input shapes alone; it is built once per prepared shape and costs a
+ * call through a pointer from then on. The others (behind data-dependent sizes, inside loops) are built when they run and keep
+ * what they built while the types and host values they read stay the same.
  */
 #ifndef ENGINE_RUN_RUN_H
 #define ENGINE_RUN_RUN_H
@@ -61,7 +61,7 @@ struct step_state {
   struct variant variant;
   struct kernel_call call;
   bool spare_workspace;
-  bool by_reference; // a kernel whose output shapes only data tells: no problem describes it
+  bool by_reference;            // a kernel whose output shapes only data tells: no problem describes it
   const struct tensor **inputs; // into the prepared values; NULL: omitted
   struct tensor **outputs;
   struct tensor *output_types; // as inferred; unknown where only data tells
@@ -73,10 +73,10 @@ enum value_flags { VALUE_TYPE_SETTLED = 1, VALUE_DATA_SETTLED = 2 };
 
 struct prepared {
   struct arena arena;
-  struct tensor *input_types; // the key
-  struct tensor *values;      // by value
-  uint8_t *flags;             // by value
-  struct step_state *states;  // by flattened index
+  struct tensor *input_types;        // the key
+  struct tensor *values;             // by value
+  uint8_t *flags;                    // by value
+  struct step_state *states;         // by flattened index
   struct step_state ***block_active; // by block: those that have something to do while running
   int *block_active_count;
   uint64_t last_used;
@@ -105,7 +105,7 @@ struct farm_context {
   struct run_buffer spare;    // workspaces that are not in the plan
   uint64_t pool_bytes, pool_limit;
   struct binding *inputs, *outputs;
-  uint8_t *output_direct;     // by output: the value is written straight into the bound buffer
+  uint8_t *output_direct; // by output: the value is written straight into the bound buffer
   bool shapes_changed, bindings_changed, has_run;
   struct prepared *prepared[PREPARED_SHAPES];
   struct prepared *current;
@@ -125,8 +125,10 @@ enum farm_status context_arena_create(struct farm_context *context, size_t bytes
 enum farm_status buffer_reserve(struct farm_context *context, struct run_buffer *buffer, size_t bytes, bool keep);
 void buffer_free(struct farm_context *context, struct run_buffer *buffer);
 /* Memory for `bytes` of value `v` where the plan puts it; fails when its place is too small. */
-enum farm_status value_reserve(struct farm_context *context, struct prepared *prepared, uint32_t v, size_t bytes, bool keep, uint8_t **out_data);
-enum farm_status value_place(struct farm_context *context, struct prepared *prepared, uint32_t v); // sets data for its present type
+enum farm_status value_reserve(struct farm_context *context, struct prepared *prepared, uint32_t v, size_t bytes, bool keep,
+                               uint8_t **out_data);
+enum farm_status value_place(struct farm_context *context, struct prepared *prepared,
+                             uint32_t v); // sets data for its present type
 /* `from`'s type and bytes become the value's. FARM_INVALID when the plan says another element type. */
 enum farm_status value_copy(struct farm_context *context, struct prepared *prepared, uint32_t v, const struct tensor *from);
 /* Does the value lie in its own buffer of the pool (and not in another value's)? */
@@ -143,9 +145,10 @@ void prepared_views_refresh(struct farm_context *context, struct prepared *prepa
 /* step.c */
 enum farm_status step_operands(const struct farm_engine *engine, struct prepared *prepared, struct step_state *state);
 /* Infers the outputs' types; *out_known: all are known. */
-enum farm_status step_infer(struct farm_context *context, struct prepared *prepared, struct step_state *state, struct arena *arena,
-                            bool *out_known);
-enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state, struct arena *arena);
+enum farm_status step_infer(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                            struct arena *arena, bool *out_known);
+enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                            struct arena *arena);
 step_run_fn step_settled_run(const struct step_state *state); // by kind
 enum farm_status step_run_unsettled(struct farm_context *context, struct step_state *state);
 enum farm_status block_run(struct farm_context *context, uint32_t block);

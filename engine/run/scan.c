@@ -1,4 +1,5 @@
-/* Scan (opset 9 and later): the body runs once per slice of the scanned inputs; its other outputs are laid side by side along an axis. */
+/* Scan (opset 9 and later): the body runs once per slice of the scanned inputs; its other outputs are laid side by side along an
+ * axis. */
 #include "carried.h"
 
 #include <string.h>
@@ -70,7 +71,8 @@ static enum farm_status slice_take(struct scan *scan, int i, int64_t iteration) 
   uint8_t *to = context->current->values[v].data;
   const uint8_t *data = from->data;
   for (int64_t o = 0; o < slices.outer && slices.inner_bytes; o++)
-    memcpy(to + (size_t)o * slices.inner_bytes, data + (size_t)(o * slices.length + index) * slices.inner_bytes, slices.inner_bytes);
+    memcpy(to + (size_t)o * slices.inner_bytes, data + (size_t)(o * slices.length + index) * slices.inner_bytes,
+           slices.inner_bytes);
   return FARM_OK;
 }
 
@@ -99,7 +101,8 @@ static enum farm_status item_put(struct scan *scan, int i, int64_t iteration) {
   uint8_t *to = context->current->values[v].data;
   const uint8_t *data = item->data;
   for (int64_t o = 0; o < slices.outer && slices.inner_bytes; o++)
-    memcpy(to + (size_t)(o * slices.length + index) * slices.inner_bytes, data + (size_t)o * slices.inner_bytes, slices.inner_bytes);
+    memcpy(to + (size_t)(o * slices.length + index) * slices.inner_bytes, data + (size_t)o * slices.inner_bytes,
+           slices.inner_bytes);
   return FARM_OK;
 }
 

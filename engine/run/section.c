@@ -1,5 +1,5 @@
-/* Which section of an engine runs here: one made for this very device class, else one of the same kind whose instruction set this machine
- * has; among those, the one for as many threads, else for the nearest number. */
+/* Which section of an engine runs here: one made for this very device class, else one of the same kind whose instruction set this
+ * machine has; among those, the one for as many threads, else for the nearest number. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -54,8 +54,11 @@ enum farm_status section_choose(struct farm_engine *engine, const char *wanted, 
     if (best.index < 0 || better(engine, &candidate, &best)) best = candidate;
   }
   const char *first = engine->file->section_count ? engine->file->sections[0].device_class : "nothing";
-  FAIL_IF(best.index < 0, FARM_MISMATCH, "no section fits: the engine is made for %s%s, %s%s is %s", first,
-          engine->file->section_count > 1 ? " and others" : "", wanted ? "asked for was " : "this machine", wanted ? wanted : "",
+  FAIL_IF(best.index<0, FARM_MISMATCH, "no section fits: the engine is made for %s%s, %s%s is %s", first,
+                     engine->file->section_count> 1
+              ? " and others"
+              : "",
+          wanted ? "asked for was " : "this machine", wanted ? wanted : "",
           wanted ? "not among them, or not runnable here" : machine_text);
   engine->section_index = best.index;
   engine->section = &engine->file->sections[best.index];

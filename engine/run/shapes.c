@@ -1,5 +1,5 @@
-/* From the shapes of the inputs to everything that follows from them: types of values, problems and calls of steps. A few recent shapes
- * are kept, so that going back to one costs a look-up. */
+/* From the shapes of the inputs to everything that follows from them: types of values, problems and calls of steps. A few recent
+ * shapes are kept, so that going back to one costs a look-up. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static void values_start(const struct farm_engine *engine, struct prepared *prep
       continue;
     }
     prepared->values[v] = engine->plan->values[v].type;
-    if (tensor_bytes(&prepared->values[v]) != SIZE_MAX) prepared->flags[v] = place == VALUE_CONSTANT ? VALUE_TYPE_SETTLED | VALUE_DATA_SETTLED : VALUE_TYPE_SETTLED;
+    if (tensor_bytes(&prepared->values[v]) != SIZE_MAX)
+      prepared->flags[v] = place == VALUE_CONSTANT ? VALUE_TYPE_SETTLED | VALUE_DATA_SETTLED : VALUE_TYPE_SETTLED;
   }
 }
 
@@ -37,8 +38,8 @@ static enum farm_status symbols_check(const struct farm_engine *engine, const st
       if (type->dims[d] > DIM_FIRST_SYMBOL) continue;
       int64_t *number = &numbers[DIM_FIRST_SYMBOL - type->dims[d]], dim = prepared->input_types[i].dims[d];
       FAIL_IF(*number >= 0 && *number != dim, FARM_USAGE, "input %s: dimension %d is %lld, but %s is %lld elsewhere",
-              plan->values[plan->blocks[0].inputs[i]].name, d, (long long)dim, plan->symbols[DIM_FIRST_SYMBOL - type->dims[d]].name,
-              (long long)*number);
+              plan->values[plan->blocks[0].inputs[i]].name, d, (long long)dim,
+              plan->symbols[DIM_FIRST_SYMBOL - type->dims[d]].name, (long long)*number);
       *number = dim;
     }
   }
@@ -109,7 +110,8 @@ static bool reads_only_types(const struct run_step *step) {
 /* Views of the pool's values move with them while running; others only between runs. */
 static bool views_move(const struct farm_engine *engine, const struct plan_step *plan) {
   for (int i = 0; i < plan->output_count; i++)
-    if (plan->outputs[i] != PLAN_NO_INDEX && engine->plan->values[engine->roots[plan->outputs[i]]].place == VALUE_POOLED) return true;
+    if (plan->outputs[i] != PLAN_NO_INDEX && engine->plan->values[engine->roots[plan->outputs[i]]].place == VALUE_POOLED)
+      return true;
   return false;
 }
 
@@ -119,7 +121,8 @@ static enum farm_status step_settle(struct farm_context *context, struct prepare
   for (int i = 0; i < plan->output_count; i++)
     if (plan->outputs[i] != PLAN_NO_INDEX) prepared->flags[plan->outputs[i]] |= VALUE_TYPE_SETTLED;
   bool host = plan->kind == STEP_HOST && outputs_on_host(engine, plan);
-  if (host && (inputs_data_settled(prepared, plan) || reads_only_types(state->step))) return host_settle(context, prepared, state);
+  if (host && (inputs_data_settled(prepared, plan) || reads_only_types(state->step)))
+    return host_settle(context, prepared, state);
   for (int i = 0; i < plan->output_count; i++)
     if (plan->outputs[i] != PLAN_NO_INDEX) TRY(value_place(context, prepared, plan->outputs[i]));
   if (plan->kind == STEP_VIEW && engine->plan->values[plan->outputs[0]].place == VALUE_VIEW &&
@@ -132,7 +135,8 @@ static enum farm_status step_settle(struct farm_context *context, struct prepare
 
 static enum farm_status block_prepare(struct farm_context *context, struct prepared *prepared, uint32_t block, bool settled);
 
-static enum farm_status control_prepare(struct farm_context *context, struct prepared *prepared, struct step_state *state, bool settled) {
+static enum farm_status control_prepare(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                                        bool settled) {
   const struct plan_step *plan = state->step->plan;
   settled = settled && plan->kind == STEP_IF; // a body runs with other types each time
   for (int i = 0; i < (plan->kind == STEP_IF ? 2 : 1); i++) TRY(block_prepare(context, prepared, plan->blocks[i], settled));
@@ -140,7 +144,8 @@ static enum farm_status control_prepare(struct farm_context *context, struct pre
   return FARM_OK;
 }
 
-static enum farm_status step_prepare(struct farm_context *context, struct prepared *prepared, struct step_state *state, bool settled) {
+static enum farm_status step_prepare(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                                     bool settled) {
   TRY(step_operands(context->engine, prepared, state));
   enum step_kind kind = state->step->plan->kind;
   if (kind == STEP_IF || kind == STEP_LOOP || kind == STEP_SCAN) return control_prepare(context, prepared, state, settled);
@@ -153,7 +158,8 @@ static enum farm_status step_prepare(struct farm_context *context, struct prepar
       return step_settle(context, prepared, state);
     } // a branch that cannot be right for these shapes may never be taken: it says so when it is
     for (int i = 0; i < state->step->plan->output_count; i++)
-      if (state->step->plan->outputs[i] != PLAN_NO_INDEX) value_unsettle(context->engine, prepared, state->step->plan->outputs[i]);
+      if (state->step->plan->outputs[i] != PLAN_NO_INDEX)
+        value_unsettle(context->engine, prepared, state->step->plan->outputs[i]);
   }
   state->run = step_run_unsettled;
   return FARM_OK;
@@ -192,7 +198,8 @@ static enum farm_status prepared_fill(struct farm_context *context, struct prepa
   const struct farm_engine *engine = context->engine;
   struct arena *arena = &prepared->arena;
   size_t values = (size_t)engine->plan->value_count + 1, blocks = (size_t)engine->plan->block_count + 1;
-  prepared->input_types = arena_alloc_array(arena, (size_t)engine->plan->blocks[0].input_count + 1, sizeof *prepared->input_types);
+  prepared->input_types =
+      arena_alloc_array(arena, (size_t)engine->plan->blocks[0].input_count + 1, sizeof *prepared->input_types);
   prepared->values = arena_alloc_array(arena, values, sizeof *prepared->values);
   prepared->flags = arena_alloc_array(arena, values, sizeof *prepared->flags);
   prepared->states = arena_alloc_array(arena, (size_t)engine->step_count + 1, sizeof *prepared->states);
@@ -202,7 +209,8 @@ static enum farm_status prepared_fill(struct farm_context *context, struct prepa
               !prepared->block_active_count,
           FARM_NO_MEMORY, "out of memory for shapes");
   for (int b = 0; b < engine->plan->block_count; b++)
-    for (int s = 0; s < engine->blocks[b].plan->step_count; s++) prepared->states[engine->blocks[b].steps[s].index].step = &engine->blocks[b].steps[s];
+    for (int s = 0; s < engine->blocks[b].plan->step_count; s++)
+      prepared->states[engine->blocks[b].steps[s].index].step = &engine->blocks[b].steps[s];
   values_start(engine, prepared);
   TRY(inputs_start(context, prepared));
   for (int i = 0; i < engine->plan->blocks[0].input_count; i++)
@@ -244,5 +252,6 @@ void prepared_views_refresh(struct farm_context *context, struct prepared *prepa
   const struct farm_engine *engine = context->engine;
   uint8_t *base = context->buffers[root].data;
   for (uint32_t v = 0; v < (uint32_t)engine->plan->value_count; v++)
-    if (v != root && engine->roots[v] == root && prepared->values[v].data) prepared->values[v].data = base + engine->root_offsets[v];
+    if (v != root && engine->roots[v] == root && prepared->values[v].data)
+      prepared->values[v].data = base + engine->root_offsets[v];
 }

@@ -17,14 +17,17 @@ enum farm_status step_operands(const struct farm_engine *engine, struct prepared
   state->outputs = arena_alloc_array(&prepared->arena, (size_t)plan->output_count + 1, sizeof *state->outputs);
   state->output_types = arena_alloc_array(&prepared->arena, (size_t)plan->output_count + 1, sizeof *state->output_types);
   FAIL_IF(!state->inputs || !state->outputs || !state->output_types, FARM_NO_MEMORY, "out of memory for a step");
-  for (int i = 0; i < plan->input_count; i++) state->inputs[i] = plan->inputs[i] == PLAN_NO_INDEX ? NULL : &prepared->values[plan->inputs[i]];
+  for (int i = 0; i < plan->input_count; i++)
+    state->inputs[i] = plan->inputs[i] == PLAN_NO_INDEX ? NULL : &prepared->values[plan->inputs[i]];
   for (int i = 0; i < plan->output_count; i++)
     state->outputs[i] = plan->outputs[i] == PLAN_NO_INDEX ? NULL : &prepared->values[plan->outputs[i]];
   return FARM_OK;
 }
 
-/* May inference look at input i's contents? Those on the host, constants and empty ones always; others when the operator says so. */
-static bool contents_readable(const struct farm_engine *engine, const struct prepared *prepared, const struct step_state *state, int i) {
+/* May inference look at input i's contents? Those on the host, constants and empty ones always; others when the operator says so.
+ */
+static bool contents_readable(const struct farm_engine *engine, const struct prepared *prepared, const struct step_state *state,
+                              int i) {
   const struct plan_step *plan = state->step->plan;
   uint32_t v = plan->inputs[i];
   if (tensor_elems(state->inputs[i]) == 0) return true;
@@ -38,7 +41,9 @@ static bool contents_readable(const struct farm_engine *engine, const struct pre
 
 static enum farm_status known_fill(const struct tensor *tensor, struct arena *arena, struct shape_info *info) {
   int64_t count = tensor_elems(tensor);
-  if ((tensor->dtype != DTYPE_I64 && tensor->dtype != DTYPE_I32) || count < 0 || count > SHAPE_MAX_KNOWN || (count && !tensor->data)) return FARM_OK;
+  if ((tensor->dtype != DTYPE_I64 && tensor->dtype != DTYPE_I32) || count < 0 || count > SHAPE_MAX_KNOWN ||
+      (count && !tensor->data))
+    return FARM_OK;
   int64_t *known = arena_alloc_array(arena, (size_t)count + 1, sizeof *known);
   bool *symbolic = arena_alloc_array(arena, (size_t)count + 1, sizeof *symbolic);
   FAIL_IF(!known || !symbolic, FARM_NO_MEMORY, "out of memory for shapes");
@@ -48,8 +53,9 @@ static enum farm_status known_fill(const struct tensor *tensor, struct arena *ar
   return FARM_OK;
 }
 
-static enum farm_status infos_fill(const struct farm_engine *engine, const struct prepared *prepared, const struct step_state *state,
-                                   struct arena *arena, struct shape_info *infos, const struct shape_info **inputs) {
+static enum farm_status infos_fill(const struct farm_engine *engine, const struct prepared *prepared,
+                                   const struct step_state *state, struct arena *arena, struct shape_info *infos,
+                                   const struct shape_info **inputs) {
   const struct plan_step *plan = state->step->plan;
   for (int i = 0; i < plan->input_count; i++) {
     inputs[i] = NULL;
@@ -65,23 +71,23 @@ static enum farm_status infos_fill(const struct farm_engine *engine, const struc
 }
 
 /* What was inferred against what was planned. */
-static enum farm_status output_take(const struct farm_engine *engine, const struct plan_step *plan, int i, const struct tensor *inferred,
-                                    struct tensor *out_type) {
+static enum farm_status output_take(const struct farm_engine *engine, const struct plan_step *plan, int i,
+                                    const struct tensor *inferred, struct tensor *out_type) {
   const struct plan_value *value = &engine->plan->values[plan->outputs[i]];
   struct tensor type = *inferred;
   type.data = NULL;
   if (type.dtype == DTYPE_NONE) type.dtype = value->type.dtype;
   FAIL_IF(type.dtype == DTYPE_NONE || dtype_bits(type.dtype) == 0, FARM_INVALID, "%s: no element type", value->name);
-  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != type.dtype, FARM_INVALID, "%s: %s where %s is planned", value->name,
-          dtype_name(type.dtype), dtype_name(value->type.dtype));
+  FAIL_IF(value->type.dtype != DTYPE_NONE && value->type.dtype != type.dtype, FARM_INVALID, "%s: %s where %s is planned",
+          value->name, dtype_name(type.dtype), dtype_name(value->type.dtype));
   for (int d = 0; d < type.rank; d++)
     if (type.dims[d] < 0) type.dims[d] = DIM_UNKNOWN;
   *out_type = type;
   return FARM_OK;
 }
 
-enum farm_status step_infer(struct farm_context *context, struct prepared *prepared, struct step_state *state, struct arena *arena,
-                            bool *out_known) {
+enum farm_status step_infer(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                            struct arena *arena, bool *out_known) {
   const struct plan_step *plan = state->step->plan;
   struct shape_info *infos = arena_alloc_array(arena, (size_t)plan->input_count + (size_t)plan->output_count + 1, sizeof *infos);
   const struct shape_info **inputs = arena_alloc_array(arena, (size_t)plan->input_count + 1, sizeof *inputs);
@@ -89,8 +95,13 @@ enum farm_status step_infer(struct farm_context *context, struct prepared *prepa
   TRY(infos_fill(context->engine, prepared, state, arena, infos, inputs));
   struct shape_info *outputs = infos + plan->input_count;
   for (int i = 0; i < plan->output_count; i++) outputs[i].type.rank = -1;
-  struct shape_call call = {.row = state->step->operation.row, .attrs = &state->step->operation.attrs, .opset = state->step->operation.opset,
-                            .input_count = plan->input_count, .inputs = inputs, .output_count = plan->output_count, .outputs = outputs,
+  struct shape_call call = {.row = state->step->operation.row,
+                            .attrs = &state->step->operation.attrs,
+                            .opset = state->step->operation.opset,
+                            .input_count = plan->input_count,
+                            .inputs = inputs,
+                            .output_count = plan->output_count,
+                            .outputs = outputs,
                             .arena = arena};
   TRY(call.row->shape(&call));
   bool known = true;
@@ -106,12 +117,14 @@ enum farm_status step_infer(struct farm_context *context, struct prepared *prepa
 
 /* ---- building a kernel's call ---- */
 
-static const struct tensor *const *const_outputs(const struct step_state *state) { return (const struct tensor *const *)state->outputs; }
+static const struct tensor *const *const_outputs(const struct step_state *state) {
+  return (const struct tensor *const *)state->outputs;
+}
 
 static enum farm_status problem_make(struct step_state *state, uint64_t constants, struct arena *arena) {
   const struct plan_step *plan = state->step->plan;
-  return operation_problem(&state->step->operation, state->inputs, plan->input_count, constants, const_outputs(state), plan->output_count, arena,
-                           &state->problem);
+  return operation_problem(&state->step->operation, state->inputs, plan->input_count, constants, const_outputs(state),
+                           plan->output_count, arena, &state->problem);
 }
 
 static enum tactic_layout step_layout(const struct run_step *step) {
@@ -125,7 +138,8 @@ static bool planned_fits(const struct farm_context *context, const struct step_s
   if (step->variant.tactic->layout != LAYOUT_ANY && step->variant.tactic->layout != step_layout(step)) return false;
   int operand = step->variant.tactic->packed_operand;
   size_t packed = variant_packed_bytes(&state->problem, &step->variant);
-  if (step->plan->packed_weight != PLAN_NO_INDEX) return packed == context->engine->file->weights[step->plan->packed_weight].bytes;
+  if (step->plan->packed_weight != PLAN_NO_INDEX)
+    return packed == context->engine->file->weights[step->plan->packed_weight].bytes;
   return !(packed && operand >= 0 && operand < 64 && step->constants >> operand & 1);
 }
 
@@ -159,8 +173,10 @@ static enum farm_status kernel_build(struct farm_context *context, struct step_s
   const struct run_step *step = state->step;
   TRY(problem_make(state, step->constants, arena));
   bool planned = planned_fits(context, state);
-  if (planned) state->variant = step->variant;
-  else TRY(fallback_choose(context, state, arena));
+  if (planned)
+    state->variant = step->variant;
+  else
+    TRY(fallback_choose(context, state, arena));
   bool packed = planned && step->plan->packed_weight != PLAN_NO_INDEX;
   state->call = (struct kernel_call){
       .problem = &state->problem,
@@ -177,7 +193,8 @@ static enum farm_status kernel_build(struct farm_context *context, struct step_s
   return workspace_find(context, state);
 }
 
-enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state, struct arena *arena) {
+enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                            struct arena *arena) {
   (void)prepared;
   state->by_reference = false;
   for (int i = 0; i < state->step->plan->output_count; i++)
@@ -251,8 +268,10 @@ static void key_make(struct farm_context *context, const struct step_state *stat
     enum value_place place = context->engine->plan->values[plan->inputs[i]].place;
     if (place == VALUE_CONSTANT || !contents_readable(context->engine, context->current, state, i)) continue;
     size_t bytes = tensor_bytes(in);
-    if (bytes > MOST_KEY_BYTES) *out_usable = false;
-    else if (bytes && in->data) bytes_put(key, in->data, bytes);
+    if (bytes > MOST_KEY_BYTES)
+      *out_usable = false;
+    else if (bytes && in->data)
+      bytes_put(key, in->data, bytes);
   }
   if (key->failed) *out_usable = false;
 }
@@ -287,8 +306,10 @@ static enum farm_status outputs_place(struct farm_context *context, struct step_
 }
 
 enum farm_status step_run_unsettled(struct farm_context *context, struct step_state *state) {
-  static const step_run_fn by_kind[STEP_KIND_COUNT] = {[STEP_KERNEL] = run_kernel_allocating, [STEP_HOST] = step_run_host,
-                                                       [STEP_VIEW] = run_view, [STEP_COPY] = run_unsettled_copy};
+  static const step_run_fn by_kind[STEP_KIND_COUNT] = {[STEP_KERNEL] = run_kernel_allocating,
+                                                       [STEP_HOST] = step_run_host,
+                                                       [STEP_VIEW] = run_view,
+                                                       [STEP_COPY] = run_unsettled_copy};
   TRY(rebuild(context, state));
   TRY(outputs_place(context, state));
   const struct plan_step *plan = state->step->plan;

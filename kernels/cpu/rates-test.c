@@ -1,4 +1,5 @@
-/* How fast the kernels are on this machine, one thread, best variant: printed, for people; wrong results are other tests' business. */
+/* How fast the kernels are on this machine, one thread, best variant: printed, for people; wrong results are other tests'
+ * business. */
 #include "probe-test.h"
 
 #include "../../tests/kit/test.h"
@@ -18,10 +19,18 @@ FAMILY(pool2d_f32_nhwc__taps)
 extern const struct tactic transpose__rows__baseline, transpose__rows__avx2, transpose__blocks__baseline, transpose__blocks__avx2;
 #define ALL(name) &name##__baseline, &name##__avx2, &name##__avx512
 
-static const struct tactic *const tactics[] = {ALL(map__tile), ALL(softmax_f32__rows), ALL(softmax_f32__columns), ALL(norm_f32__rows),
-                                               ALL(attention_f32__tiles), ALL(pool2d_f32_nchw__separable), ALL(pool2d_f32_nchw__global),
-                                               ALL(pool2d_f32_nhwc__taps), &transpose__rows__baseline, &transpose__rows__avx2,
-                                               &transpose__blocks__baseline, &transpose__blocks__avx2};
+static const struct tactic *const tactics[] = {ALL(map__tile),
+                                               ALL(softmax_f32__rows),
+                                               ALL(softmax_f32__columns),
+                                               ALL(norm_f32__rows),
+                                               ALL(attention_f32__tiles),
+                                               ALL(pool2d_f32_nchw__separable),
+                                               ALL(pool2d_f32_nchw__global),
+                                               ALL(pool2d_f32_nhwc__taps),
+                                               &transpose__rows__baseline,
+                                               &transpose__rows__avx2,
+                                               &transpose__blocks__baseline,
+                                               &transpose__blocks__avx2};
 
 static const char *const texts[] = {
     "map d128 d3072 in:f32[01] in:f32[.1] out:f32 {%2=add %0 %1;%3=gelu %2;out %3}",

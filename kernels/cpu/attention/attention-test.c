@@ -1,4 +1,5 @@
-/* Attention against the definition in double: every operand order, every mask, causal reach, grouped heads, odd sizes, hidden rows. */
+/* Attention against the definition in double: every operand order, every mask, causal reach, grouped heads, odd sizes, hidden
+ * rows. */
 #include "../probe-test.h"
 
 #include "../../../tests/kit/test.h"
@@ -7,15 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-extern const struct tactic attention_f32__tiles__baseline, attention_f32__tiles__avx2, attention_f32__tiles__avx512, attention_f32__tiles__wide;
-static const struct tactic *const tactics[] = {&attention_f32__tiles__baseline, &attention_f32__tiles__avx2, &attention_f32__tiles__wide,
-                                               &attention_f32__tiles__avx512};
+extern const struct tactic attention_f32__tiles__baseline, attention_f32__tiles__avx2, attention_f32__tiles__avx512,
+    attention_f32__tiles__wide;
+static const struct tactic *const tactics[] = {&attention_f32__tiles__baseline, &attention_f32__tiles__avx2,
+                                               &attention_f32__tiles__wide, &attention_f32__tiles__avx512};
 
 enum { Q, K, V };
 
 /* Flat index of element i of position s of head h in batch b of q, k or v. */
 static int64_t place(const int64_t *d, int which, int64_t b, int64_t h, int64_t s, int64_t i) {
-  const int64_t heads = which == Q ? d[ATTENTION_HEADS] : d[ATTENTION_KV_HEADS], length = which == Q ? d[ATTENTION_SEQ] : d[ATTENTION_KV];
+  const int64_t heads = which == Q ? d[ATTENTION_HEADS] : d[ATTENTION_KV_HEADS],
+                length = which == Q ? d[ATTENTION_SEQ] : d[ATTENTION_KV];
   const int64_t depth = which == V ? d[ATTENTION_DV] : d[ATTENTION_D];
   if (d[ATTENTION_ORDER] == 2) return (((b * length + s) * 3 + which) * heads + h) * depth + i;
   if (d[ATTENTION_ORDER] == 1) return ((b * length + s) * heads + h) * depth + i;
@@ -46,7 +49,8 @@ static void reference_row(struct probe *probe, int64_t b, int64_t h, int64_t i, 
   }
   for (int64_t j = 0; j < kv; j++) total += scores[j] = isinf(most) ? 0 : exp(scores[j] - most);
   const bool inside = d[ATTENTION_ORDER] == 1 || d[ATTENTION_ORDER] == 2;
-  const int64_t row = inside ? (b * d[ATTENTION_SEQ] + i) * d[ATTENTION_HEADS] + h : (b * d[ATTENTION_HEADS] + h) * d[ATTENTION_SEQ] + i;
+  const int64_t row =
+      inside ? (b * d[ATTENTION_SEQ] + i) * d[ATTENTION_HEADS] + h : (b * d[ATTENTION_HEADS] + h) * d[ATTENTION_SEQ] + i;
   for (int64_t c = 0; c < d[ATTENTION_DV]; c++) {
     double sum = 0;
     for (int64_t j = 0; j < kv; j++) sum += scores[j] * operand(probe, V, b, kvh, j, c);
@@ -80,7 +84,7 @@ static void check(const char *text, bool hide, float scale) {
 
 TEST(attention_takes_every_order, "") {
   static const char *const orders[] = {"", "order1", "order2", "order4"};
-  static const char *const sizes[] = {"b1 heads1 kvheads1 seq1 kv1 d1 dv1",    "b2 heads3 kvheads3 seq7 kv7 d8 dv8",
+  static const char *const sizes[] = {"b1 heads1 kvheads1 seq1 kv1 d1 dv1", "b2 heads3 kvheads3 seq7 kv7 d8 dv8",
                                       "b1 heads2 kvheads2 seq49 kv49 d20 dv20", "b1 heads2 kvheads2 seq130 kv130 d64 dv64"};
   for (int o = 0; o < 4; o++)
     for (int s = 0; s < 4; s++) {
@@ -94,17 +98,20 @@ TEST(attention_takes_every_mask, "") {
   for (int m = 0; m <= 5; m++)
     for (int causal = 0; causal < 2; causal++) {
       char text[128];
-      snprintf(text, sizeof text, "attention b2 heads3 kvheads3 seq21 kv77 d12 dv19%s%s%d f32", causal ? " causal" : "", " mask", m);
+      snprintf(text, sizeof text, "attention b2 heads3 kvheads3 seq21 kv77 d12 dv19%s%s%d f32", causal ? " causal" : "", " mask",
+               m);
       check(text, false, 0.7f);
       check(text, m != 0, 0);
     }
 }
 
 TEST(attention_reaches_as_far_as_causal, "") {
-  static const char *const texts[] = {
-      "attention b1 heads2 kvheads2 seq150 kv150 d16 dv16 causal f32",       "attention b1 heads2 kvheads2 seq5 kv200 d16 dv16 causal f32",
-      "attention b1 heads2 kvheads2 seq60 kv20 d16 dv16 causal f32",         "attention b2 heads8 kvheads2 seq33 kv33 d24 dv40 causal f32",
-      "attention b1 heads4 kvheads1 seq100 kv300 d32 dv33 order1 causal f32", "attention b1 heads6 kvheads3 seq1 kv600 d64 dv64 f32"};
+  static const char *const texts[] = {"attention b1 heads2 kvheads2 seq150 kv150 d16 dv16 causal f32",
+                                      "attention b1 heads2 kvheads2 seq5 kv200 d16 dv16 causal f32",
+                                      "attention b1 heads2 kvheads2 seq60 kv20 d16 dv16 causal f32",
+                                      "attention b2 heads8 kvheads2 seq33 kv33 d24 dv40 causal f32",
+                                      "attention b1 heads4 kvheads1 seq100 kv300 d32 dv33 order1 causal f32",
+                                      "attention b1 heads6 kvheads3 seq1 kv600 d64 dv64 f32"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check(texts[i], false, 0);
 }
 

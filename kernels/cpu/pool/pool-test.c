@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct tactic pool2d_f32_nchw__separable__baseline, pool2d_f32_nchw__separable__avx2, pool2d_f32_nchw__separable__avx512,
-    pool2d_f32_nchw__separable__wide, pool2d_f32_nchw__global__baseline, pool2d_f32_nchw__global__avx2, pool2d_f32_nchw__global__avx512,
-    pool2d_f32_nchw__global__wide, pool2d_f32_nhwc__taps__baseline, pool2d_f32_nhwc__taps__avx2, pool2d_f32_nhwc__taps__avx512,
-    pool2d_f32_nhwc__taps__wide;
+extern const struct tactic pool2d_f32_nchw__separable__baseline, pool2d_f32_nchw__separable__avx2,
+    pool2d_f32_nchw__separable__avx512, pool2d_f32_nchw__separable__wide, pool2d_f32_nchw__global__baseline,
+    pool2d_f32_nchw__global__avx2, pool2d_f32_nchw__global__avx512, pool2d_f32_nchw__global__wide,
+    pool2d_f32_nhwc__taps__baseline, pool2d_f32_nhwc__taps__avx2, pool2d_f32_nhwc__taps__avx512, pool2d_f32_nhwc__taps__wide;
 static const struct tactic *const nchw[] = {&pool2d_f32_nchw__separable__baseline, &pool2d_f32_nchw__separable__avx2,
                                             &pool2d_f32_nchw__separable__wide,     &pool2d_f32_nchw__separable__avx512,
                                             &pool2d_f32_nchw__global__baseline,    &pool2d_f32_nchw__global__avx2,
                                             &pool2d_f32_nchw__global__wide,        &pool2d_f32_nchw__global__avx512};
-static const struct tactic *const nhwc[] = {&pool2d_f32_nhwc__taps__baseline, &pool2d_f32_nhwc__taps__avx2, &pool2d_f32_nhwc__taps__wide,
-                                            &pool2d_f32_nhwc__taps__avx512};
+static const struct tactic *const nhwc[] = {&pool2d_f32_nhwc__taps__baseline, &pool2d_f32_nhwc__taps__avx2,
+                                            &pool2d_f32_nhwc__taps__wide, &pool2d_f32_nhwc__taps__avx512};
 
 static double window(const struct probe *probe, const float *plane, int64_t oh, int64_t ow) {
   const int64_t *d = probe->problem.dims;
@@ -24,7 +24,8 @@ static double window(const struct probe *probe, const float *plane, int64_t oh, 
   int64_t count = 0;
   for (int64_t r = 0; r < d[POOL_R]; r++)
     for (int64_t s = 0; s < d[POOL_S]; s++) {
-      const int64_t y = oh * d[POOL_STRIDE_H] - d[POOL_PAD_T] + r * d[POOL_DIL_H], x = ow * d[POOL_STRIDE_W] - d[POOL_PAD_L] + s * d[POOL_DIL_W];
+      const int64_t y = oh * d[POOL_STRIDE_H] - d[POOL_PAD_T] + r * d[POOL_DIL_H],
+                    x = ow * d[POOL_STRIDE_W] - d[POOL_PAD_L] + s * d[POOL_DIL_W];
       const bool inside = y >= 0 && y < d[POOL_H] && x >= 0 && x < d[POOL_W];
       count += inside || (d[POOL_COUNT_PAD] && y < d[POOL_H] + d[POOL_PAD_B] && x < d[POOL_W] + d[POOL_PAD_R]);
       if (!inside) continue;
@@ -47,7 +48,8 @@ static void reference(struct probe *probe) {
 
 /* Input and what is wanted, from [n][c][hw] to [n][hw][c]. */
 static void channels_last(struct probe *probe) {
-  const int64_t *d = probe->problem.dims, in = d[POOL_H] * d[POOL_W], out = tensor_elems(&probe->tensors[1]) / (d[POOL_N] * d[POOL_C]);
+  const int64_t *d = probe->problem.dims, in = d[POOL_H] * d[POOL_W],
+                out = tensor_elems(&probe->tensors[1]) / (d[POOL_N] * d[POOL_C]);
   float *x = malloc(tensor_bytes(&probe->tensors[0]));
   double *wanted = malloc(sizeof(double) * (size_t)tensor_elems(&probe->tensors[1]));
   REQUIRE(x && wanted);
@@ -75,7 +77,8 @@ static void check(const char *text, int64_t nan_step) {
   for (size_t t = 0; t < sizeof nchw / sizeof *nchw; t++) count += probe_check(&probe, nchw[t], bound, bound);
   CHECK_MESSAGE(count, "%s: no variant for nchw", text);
   channels_last(&probe);
-  for (size_t t = 0; t < sizeof nhwc / sizeof *nhwc; t++) CHECK(probe_check(&probe, nhwc[t], bound, bound) || !probe_isa_here(nhwc[t]->isa));
+  for (size_t t = 0; t < sizeof nhwc / sizeof *nhwc; t++)
+    CHECK(probe_check(&probe, nhwc[t], bound, bound) || !probe_isa_here(nhwc[t]->isa));
   probe_close(&probe);
 }
 

@@ -24,9 +24,10 @@ static void reference(struct probe *probe) {
 }
 
 TEST(transpose_agrees_with_index_arithmetic, "") {
-  static const char *const shapes[] = {"d3 d5 perm10",        "d8 d8 perm10",        "d64 d3136 perm10",       "d3137 d67 perm10",
-                                       "d130 d3 perm10",      "d2 d3 d129 perm102",  "d5 d12 d7 perm021",      "d9 d5 d17 perm210",
-                                       "d2 d12 d33 d8 perm0213", "d2 d19 d3 d70 perm0231", "d3 d4 d5 d6 perm3210", "d2 d3 d2 d5 d3 d4 perm420513"};
+  static const char *const shapes[] = {"d3 d5 perm10",           "d8 d8 perm10",         "d64 d3136 perm10",
+                                       "d3137 d67 perm10",       "d130 d3 perm10",       "d2 d3 d129 perm102",
+                                       "d5 d12 d7 perm021",      "d9 d5 d17 perm210",    "d2 d12 d33 d8 perm0213",
+                                       "d2 d19 d3 d70 perm0231", "d3 d4 d5 d6 perm3210", "d2 d3 d2 d5 d3 d4 perm420513"};
   static const char *const types[] = {"u8", "i16", "f32", "i64"};
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (int t = 0; t < 4; t++) {
