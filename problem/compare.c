@@ -1,6 +1,8 @@
 /* See compare.h. Everything is compared as doubles; 64-bit integers beyond 2^53 are compared exactly first. */
 #include "compare.h"
 
+#include "../base/pmath.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -24,13 +26,6 @@ static bool element_passes(double a, double e, double atol, const struct compare
 
 static void difference_note(struct compare_result *result, int64_t i, double a, double e) {
   if (result->wrong++ == 0) snprintf(result->why, sizeof result->why, "element %lld is %.9g, expected %.9g", (long long)i, a, e);
-}
-
-static double root(double x) { // Newton; only for a figure in a report
-  if (!(x > 0)) return 0;
-  double r = x > 1 ? x : 1;
-  for (int i = 0; i < 200; i++) r = 0.5 * (r + x / r);
-  return r;
 }
 
 void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule,
@@ -59,6 +54,6 @@ void tensor_compare(const struct tensor *actual, const struct tensor *expected, 
     ee += e * e;
   }
   out->max_rel_to_max = largest > 0 ? out->max_abs / largest : 0;
-  if (aa > 0 || ee > 0) out->cosine = aa > 0 && ee > 0 ? dot / (root(aa) * root(ee)) : 0;
+  if (aa > 0 || ee > 0) out->cosine = aa > 0 && ee > 0 ? dot / (pmath_sqrt(aa) * pmath_sqrt(ee)) : 0;
   out->passed = out->wrong == 0;
 }
