@@ -13,8 +13,8 @@
 #define LLVMFuzzerTestOneInput onnx_fuzz_one
 #include "onnx-fuzz.c"
 #undef LLVMFuzzerTestOneInput
-#define LLVMFuzzerTestOneInput parse_fuzz_one
-#include "../ir/parse-fuzz.c"
+#define LLVMFuzzerTestOneInput ir_fuzz_one
+#include "../ir/ir-fuzz.c"
 #undef LLVMFuzzerTestOneInput
 
 #define CORPUS "tests/corpus/onnx"
@@ -38,7 +38,7 @@ static int corpus_run(const char *folder, int (*one)(const uint8_t *, size_t)) {
 }
 
 TEST(corpus_of_onnx_files_is_survived, "timeout:120") { CHECK(corpus_run(CORPUS, onnx_fuzz_one) >= import_case_count); }
-TEST(corpus_of_ir_texts_is_survived, "") { CHECK(corpus_run("tests/corpus/ir", parse_fuzz_one) > 0); }
+TEST(corpus_of_ir_texts_is_survived, "") { CHECK(corpus_run("tests/corpus/ir", ir_fuzz_one) > 0); }
 
 TEST(corpus_has_each_import_case, "") {
   for (int i = 0; i < import_case_count; i++) {
