@@ -222,3 +222,34 @@ enum farm_status element_index(const struct tensor *indices, int64_t i, int64_t 
   *out_index = index < 0 ? index + dim : index;
   return FARM_OK;
 }
+
+enum farm_status element_tuple_offset(const struct tensor *indices, int64_t first, int count, const int64_t *dims,
+                                      const int64_t *strides, int64_t *out_offset) {
+  int64_t index = 0, offset = 0;
+  for (int d = 0; d < count; d++) {
+    TRY(element_index(indices, first + d, dims[d], &index));
+    offset += index * strides[d];
+  }
+  *out_offset = offset;
+  return FARM_OK;
+}
+
+enum farm_status elements_along_axis(const struct tensor *indices, const struct tensor *data, int axis, axis_visit_fn visit,
+                                     void *context) {
+  struct nest nest;
+  int64_t own[TENSOR_MAX_RANK], strides[TENSOR_MAX_RANK], index = 0;
+  tensor_strides(indices, own);
+  tensor_strides(data, strides);
+  int64_t axis_stride = strides[axis];
+  strides[axis] = 0;
+  nest_init(&nest, indices->rank, indices->dims);
+  nest_operand(&nest, 0, own);
+  nest_operand(&nest, 0, strides);
+  for (bool more = nest_start(&nest); more; more = nest_next(&nest))
+    for (int64_t i = 0; i < nest.row; i++) {
+      int64_t at = nest.offset[0] + i * nest.step[0];
+      TRY(element_index(indices, at, data->dims[axis], &index));
+      visit(context, at, nest.offset[1] + i * nest.step[1] + index * axis_stride);
+    }
+  return FARM_OK;
+}

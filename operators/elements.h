@@ -76,6 +76,14 @@ const struct tensor *reference_input(const struct reference_call *call, int inpu
 enum farm_status reference_ints(const struct reference_call *call, int input, int64_t *out, int most, int *out_count);
 /* Element i of a tensor of indices: negative ones count from the end; FARM_INVALID when it is not within `dim` elements. */
 enum farm_status element_index(const struct tensor *indices, int64_t i, int64_t dim, int64_t *out_index);
+/* Where the tuple of `count` indices that begins at element `first` points: the sum of index * stride, each index checked as above. */
+enum farm_status element_tuple_offset(const struct tensor *indices, int64_t first, int count, const int64_t *dims,
+                                      const int64_t *strides, int64_t *out_offset);
+/* Calls visit(context, at, place) for every element `at` of `indices`, in order: `place` is the element of `data` (same rank) with the
+ * same coordinates but for `axis`, where the index read at `at` stands. FARM_INVALID at the first index out of range. */
+typedef void (*axis_visit_fn)(void *context, int64_t at, int64_t place);
+enum farm_status elements_along_axis(const struct tensor *indices, const struct tensor *data, int axis, axis_visit_fn visit,
+                                     void *context);
 /* As reference_ints, for a list that is an attribute in old versions and an input in new ones. */
 enum farm_status reference_list(const struct reference_call *call, const char *attr, int input, int64_t *out, int most, int *out_count);
 

@@ -61,29 +61,23 @@ static enum farm_status gather_elements_shape(struct shape_call *call) {
   return shape_content_move(call, 1);
 }
 
+struct picking {
+  const struct tensor *data;
+  struct tensor *out;
+};
+
+static void element_pick(void *context, int64_t at, int64_t place) {
+  struct picking *picking = context;
+  elements_copy(dtype_bits(picking->data->dtype), picking->out->data, at, 1, picking->data->data, place, 1, 1);
+}
+
 static enum farm_status gather_elements_reference(struct reference_call *call) {
   const struct tensor *data = call->inputs[0], *indices = call->inputs[1];
-  struct nest nest;
-  int64_t own[TENSOR_MAX_RANK], strides[TENSOR_MAX_RANK], index;
   int axis;
   TRY(shape_axis(attr_int(call->attrs, "axis", 0), data->rank, &axis));
   TRY(reference_output(call, 0));
-  if (!call->outputs[0]) return FARM_OK;
-  tensor_strides(indices, own);
-  tensor_strides(data, strides);
-  int64_t axis_stride = strides[axis];
-  strides[axis] = 0;
-  nest_init(&nest, indices->rank, indices->dims);
-  nest_operand(&nest, 0, own);
-  nest_operand(&nest, 0, strides);
-  for (bool more = nest_start(&nest); more; more = nest_next(&nest))
-    for (int64_t i = 0; i < nest.row; i++) {
-      int64_t at = nest.offset[0] + i * nest.step[0];
-      TRY(element_index(indices, at, data->dims[axis], &index));
-      elements_copy(dtype_bits(data->dtype), call->outputs[0]->data, at, 1, data->data,
-                    nest.offset[1] + i * nest.step[1] + index * axis_stride, 1, 1);
-    }
-  return FARM_OK;
+  struct picking picking = {data, call->outputs[0]};
+  return picking.out ? elements_along_axis(indices, data, axis, element_pick, &picking) : FARM_OK;
 }
 
 /* ---- GatherND: data [batch][d0]…[dk-1][inner], indices [batch][count][k] -> [batch][count][inner] ---- */
@@ -113,7 +107,7 @@ static enum farm_status gather_nd_shape(struct shape_call *call) {
 static enum farm_status gather_nd_reference(struct reference_call *call) {
   const struct tensor *data = call->inputs[0], *indices = call->inputs[1];
   int batch = (int)attr_int(call->attrs, "batch_dims", 0), k = (int)indices->dims[indices->rank - 1];
-  int64_t strides[TENSOR_MAX_RANK], index;
+  int64_t strides[TENSOR_MAX_RANK], offset;
   TRY(reference_output(call, 0));
   if (!call->outputs[0]) return FARM_OK;
   tensor_strides(data, strides);
@@ -121,12 +115,8 @@ static enum farm_status gather_nd_reference(struct reference_call *call) {
   int64_t inner = tensor_dims_product(data->dims + batch + k, data->rank - batch - k);
   int64_t count = tensor_dims_product(indices->dims + batch, indices->rank - 1 - batch);
   for (int64_t i = 0; i < batches * count; i++) {
-    int64_t from = i / count * each;
-    for (int d = 0; d < k; d++) {
-      TRY(element_index(indices, i * k + d, data->dims[batch + d], &index));
-      from += index * strides[batch + d];
-    }
-    elements_copy(dtype_bits(data->dtype), call->outputs[0]->data, i * inner, 1, data->data, from, 1, inner);
+    TRY(element_tuple_offset(indices, i * k, k, data->dims + batch, strides + batch, &offset));
+    elements_copy(dtype_bits(data->dtype), call->outputs[0]->data, i * inner, 1, data->data, i / count * each + offset, 1, inner);
   }
   return FARM_OK;
 }

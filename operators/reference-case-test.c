@@ -139,3 +139,17 @@ TEST(references_of_the_rest, "") {
   case_check("BitCast", 26, "f32[1]{1}", "to=7", "error: INVALID");
   case_check("Reshape", 14, "f32[2,2]{1 2 3 4} i64[1]{-1}", "", "f32[4]{1 2 3 4}");
 }
+
+/* Indices that cover a corner of the data, negative ones, either axis; tuples behind a batch dimension. */
+TEST(indices_are_walked_in_the_shape_of_their_own, "") {
+  const char *data = "f32[3,3]{1 2 3 4 5 6 7 8 9} i64[2,2]{0 -1 2 1}";
+  case_check("GatherElements", 13, data, "axis=0", "f32[2,2]{1 8 7 5}");
+  case_check("GatherElements", 13, data, "axis=1", "f32[2,2]{1 3 6 5}");
+  case_check("ScatterElements", 18, "f32[3,3]{1 2 3 4 5 6 7 8 9} i64[2,2]{0 -1 2 1} f32[2,2]{10 20 30 40}", "axis=0",
+             "f32[3,3]{10 2 3 4 40 6 30 20 9}");
+  case_check("ScatterElements", 18, "f32[3,3]{1 2 3 4 5 6 7 8 9} i64[2,2]{0 -1 2 1} f32[2,2]{10 20 30 40}", "axis=1 reduction=add",
+             "f32[3,3]{11 2 23 4 45 36 7 8 9}");
+  case_check("GatherND", 13, "f32[2,2,2]{1 2 3 4 5 6 7 8} i64[2,1]{-1 0}", "batch_dims=1", "f32[2,2]{3 4 5 6}");
+  case_check("GatherND", 13, "f32[2,2,2]{1 2 3 4 5 6 7 8} i64[2,3]{1 -1 0 0 1 1}", "", "f32[2]{7 4}");
+  case_check("ScatterND", 18, "f32[2,3]{1 2 3 4 5 6} i64[2,2]{-1 0 0 2} f32[2]{10 20}", "", "f32[2,3]{1 2 20 10 5 6}");
+}

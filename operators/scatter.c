@@ -95,30 +95,26 @@ static enum farm_status scatter_elements_shape(struct shape_call *call) {
   return FARM_OK;
 }
 
-static enum farm_status scatter_elements_reference(struct reference_call *call) {
-  const struct tensor *data = call->inputs[0], *indices = call->inputs[1], *updates = call->inputs[2];
+struct scattering {
   const struct reduction *reduction;
-  struct nest nest;
-  int64_t own[TENSOR_MAX_RANK], strides[TENSOR_MAX_RANK], index;
+  const struct tensor *updates;
+  struct tensor *out;
+};
+
+static void element_scatter(void *context, int64_t at, int64_t place) {
+  const struct scattering *s = context;
+  scatter_run(s->reduction, s->out, place, s->updates, at, 1);
+}
+
+static enum farm_status scatter_elements_reference(struct reference_call *call) {
+  const struct tensor *data = call->inputs[0], *indices = call->inputs[1];
+  struct scattering scattering = {.updates = call->inputs[2]};
   int axis;
   bool wanted;
   TRY(shape_axis(attr_int(call->attrs, "axis", 0), data->rank, &axis));
-  TRY(scatter_begin(call, &reduction, &wanted));
-  if (!wanted) return FARM_OK;
-  tensor_strides(indices, own);
-  tensor_strides(data, strides);
-  int64_t axis_stride = strides[axis];
-  strides[axis] = 0;
-  nest_init(&nest, indices->rank, indices->dims);
-  nest_operand(&nest, 0, own);
-  nest_operand(&nest, 0, strides);
-  for (bool more = nest_start(&nest); more; more = nest_next(&nest))
-    for (int64_t i = 0; i < nest.row; i++) {
-      int64_t at = nest.offset[0] + i * nest.step[0];
-      TRY(element_index(indices, at, data->dims[axis], &index));
-      scatter_run(reduction, call->outputs[0], nest.offset[1] + i * nest.step[1] + index * axis_stride, updates, at, 1);
-    }
-  return FARM_OK;
+  TRY(scatter_begin(call, &scattering.reduction, &wanted));
+  scattering.out = call->outputs[0];
+  return wanted ? elements_along_axis(indices, data, axis, element_scatter, &scattering) : FARM_OK;
 }
 
 /* ---- ScatterND: indices [count][k], updates [count][inner], data [d0]…[dk-1][inner] ---- */
@@ -143,7 +139,7 @@ static enum farm_status scatter_nd_shape(struct shape_call *call) {
 static enum farm_status scatter_nd_reference(struct reference_call *call) {
   const struct tensor *data = call->inputs[0], *indices = call->inputs[1], *updates = call->inputs[2];
   const struct reduction *reduction;
-  int64_t strides[TENSOR_MAX_RANK], index;
+  int64_t strides[TENSOR_MAX_RANK], to;
   bool wanted;
   TRY(scatter_begin(call, &reduction, &wanted));
   if (!wanted) return FARM_OK;
@@ -152,11 +148,7 @@ static enum farm_status scatter_nd_reference(struct reference_call *call) {
   int64_t inner = tensor_dims_product(data->dims + k, data->rank - k),
           count = tensor_dims_product(indices->dims, indices->rank - 1);
   for (int64_t i = 0; i < count; i++) {
-    int64_t to = 0;
-    for (int d = 0; d < k; d++) {
-      TRY(element_index(indices, i * k + d, data->dims[d], &index));
-      to += index * strides[d];
-    }
+    TRY(element_tuple_offset(indices, i * k, k, data->dims, strides, &to));
     scatter_run(reduction, call->outputs[0], to, updates, i * inner, inner);
   }
   return FARM_OK;
