@@ -1,11 +1,13 @@
 /* Layouts: whatever nodes are moved, the graph computes the same; and what the cut decides is the best of all choices. */
 #include "decide.h"
+#include "link.h"
 
 #include "../../base/random.h"
 #include "../../optimizer/ir/evaluate.h"
 #include "../../optimizer/passes/pass.h"
 #include "../../tests/kit/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -176,4 +178,104 @@ TEST(layout_decision_is_the_best_of_all_choices, "timeout:120") {
     model_free(&model);
     arena_free(&made.arena);
   }
+}
+
+/* ---- names of the model's own that look like what the rewriting makes ---- */
+
+enum { LONG_NAME = 300 };
+
+static struct model *misleading_model(void) {
+  char text[4096], name[LONG_NAME + 1];
+  memset(name, 'n', LONG_NAME);
+  name[LONG_NAME] = 0;
+  snprintf(text, sizeof text,
+           "model ir 8\ngraph g(%%x: f32[1,3,12,10]) {\nconst %%w: f32[8,3,3,3] = random 1\nconst %%v: f32[8,8,3,3] = random 2\n"
+           "%%a = Conv.11(%%x, %%w) name \"layout of a\"\n%%\"a@nhwc\" = Conv.11(%%a, %%v) {pads = [1, 1, 1, 1]}\n"
+           "%%\"a@nhwc~2\" = MaxPool.12(%%\"a@nhwc\") {kernel_shape = [2, 2]} name \"layout of a@nhwc\"\n"
+           "%%\"t@nhwc\" = Transpose.13(%%\"a@nhwc~2\") {perm = [1, 0, 3, 2]} name \"layout of t@nhwc\"\n"
+           "%%u = Transpose.13(%%\"t@nhwc\") {perm = [1, 0, 2, 3]}\n"
+           "%%\"a@nhwc@nhwc\" = Conv.11(%%u, %%v) {pads = [1, 1, 1, 1]}\n%%%s = Conv.11(%%\"a@nhwc@nhwc\", %%v)\n"
+           "return %%%s, %%\"t@nhwc\"\n}\n",
+           name, name);
+  struct model *model;
+  REQUIRE_OK(graph_parse(text, &model));
+  REQUIRE_OK(graph_infer(model));
+  static const char *const off[] = {"absorb-transposes", "merge-views", NULL}; // the Transpose stays
+  REQUIRE_OK(passes_run(model, &(struct pass_options){.verify = true, .off = off}, NULL));
+  return model;
+}
+
+TEST(layout_pins_follow_what_was_moved_whatever_the_names, "") {
+  struct model *probe = misleading_model();
+  int flexible[MOST_NODES], count = flexible_nodes(probe, flexible);
+  model_free(&probe);
+  REQUIRE(count == 5);
+  for (unsigned bits = 0; bits < 1u << count; bits++) {
+    struct model *model = misleading_model();
+    const struct node *nodes[MOST_NODES];
+    uint8_t labels[MOST_NODES];
+    int before = 0, moved = 0, pinned = 0;
+    for (const struct node *node = model->graph->first; node; node = node->next) nodes[before++] = node;
+    labels_set(labels, flexible, count, bits);
+    REQUIRE_OK(layout_apply(model, labels));
+    for (int i = 0; i < before; i++) {
+      bool nhwc = strcmp(layout_pinned(nodes[i]), "nhwc") == 0;
+      CHECK_MESSAGE(nhwc == (labels[i] == 1), "choice %u: %s is pinned %s", bits, nodes[i]->outputs[0]->name,
+                    layout_pinned(nodes[i]));
+      moved += labels[i];
+    }
+    for (const struct node *node = model->graph->first; node; node = node->next)
+      pinned += strcmp(layout_pinned(node), "nhwc") == 0;
+    CHECK_MESSAGE(pinned == moved, "choice %u: %d nodes moved, %d pinned so", bits, moved, pinned);
+    model_free(&model);
+  }
+}
+
+/* Links the model for `target`, by its facts or by the pins; the engine's bytes without the lock's digest, and the lock as text.
+ */
+static void linked(const struct link_target *target, const struct lock *from, struct bytes_writer *out, struct strbuf *out_lock) {
+  struct digest digest = digest_of_text("model");
+  struct model *model = misleading_model();
+  struct link_engine *engine;
+  struct lock *lock;
+  char class_text[DEVICE_CLASS_TEXT_MAX];
+  device_class_print(&target->device_class, class_text);
+  const struct lock_section *pins = from ? lock_section_find(from, class_text, 1) : NULL;
+  REQUIRE(!from || pins);
+  REQUIRE_OK(lock_create(&digest, "", &lock));
+  REQUIRE_OK(link_engine_create("model", &digest, "", &engine));
+  REQUIRE_OK(link_section(engine, model, target, pins, true, lock));
+  REQUIRE_OK(engine_encode(link_engine_get(engine), out));
+  REQUIRE_OK(lock_print(lock, out_lock));
+  lock_free(&lock);
+  link_engine_free(&engine);
+  model_free(&model);
+}
+
+/* Whatever was decided for such a model, its lock gives the same engine again. */
+TEST(layout_pins_give_the_same_engine_whatever_the_names, "") {
+  struct link_target target = {.threads = 1}, blind;
+  int moved = 0;
+  REQUIRE_OK(device_class_parse("cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g", &target.device_class));
+  blind = target;
+  for (uint64_t seed = 0; seed < 24; seed++) {
+    struct made_up made = {.target = &target, .seed = seed};
+    struct bytes_writer first = {0}, again = {0};
+    struct strbuf lock_text = {0}, lock_again = {0};
+    struct lock *lock;
+    target.facts = (struct link_facts){record_make, &made};
+    linked(&target, NULL, &first, &lock_text);
+    moved += strstr(lock_text.data, "\tnhwc\t") != NULL;
+    REQUIRE_OK(lock_parse(lock_text.data, lock_text.length, &lock));
+    linked(&blind, lock, &again, &lock_again);
+    CHECK_TEXT(lock_again.data, lock_text.data);
+    CHECK(first.length == again.length && memcmp(first.data, again.data, first.length) == 0);
+    lock_free(&lock);
+    strbuf_free(&lock_text);
+    strbuf_free(&lock_again);
+    bytes_writer_free(&first);
+    bytes_writer_free(&again);
+    arena_free(&made.arena);
+  }
+  CHECK_MESSAGE(moved >= 6, "only %d of 24 decisions moved anything", moved);
 }

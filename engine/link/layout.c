@@ -1,15 +1,11 @@
 /* See layout.h. */
 #include "layout.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const int64_t to_nhwc[4] = {0, 2, 3, 1}, to_nchw[4] = {0, 3, 1, 2};
 static const int64_t axis_in_nhwc[4] = {0, 3, 1, 2}; // where a logical axis went
-
-#define TWIN_SUFFIX "@nhwc"
-#define CHANGE_PREFIX "layout of " // names of the Transpose nodes made here
 
 static bool is_fused(const struct node *node, const char *name) {
   return strcmp(node->row->domain, "tunefarm") == 0 && strcmp(node->row->name, name) == 0;
@@ -81,15 +77,16 @@ enum tactic_layout layout_of_node(const struct node *node) {
   return strcmp(attr_string(&node->attrs, "layout", "nchw"), "nhwc") == 0 ? LAYOUT_NHWC : LAYOUT_NCHW;
 }
 
-void layout_twin_name(const struct value *value, char *out, size_t out_bytes) {
-  snprintf(out, out_bytes, "%s" TWIN_SUFFIX, value->name);
+/* Twins of two values never want the same name: NAME@nhwc~N tells NAME. So only the model's own names decide. */
+const char *layout_twin_name(const struct value *value, struct arena *arena) {
+  const struct map *taken = &value->graph->model->names;
+  const char *name = arena_printf(arena, "%s@nhwc", value->name);
+  for (int i = 2; name && map_get(taken, name); i++) name = arena_printf(arena, "%s@nhwc~%d", value->name, i);
+  return name;
 }
 
 const char *layout_pinned(const struct node *node) {
-  const char *output = node->outputs[0] ? node->outputs[0]->name : "";
-  size_t length = strlen(output), suffix = strlen(TWIN_SUFFIX);
-  bool twin = length > suffix && strcmp(output + length - suffix, TWIN_SUFFIX) == 0;
-  if (twin && strncmp(node->name, CHANGE_PREFIX, strlen(CHANGE_PREFIX)) != 0) return "nhwc";
+  if (node->channels_last) return "nhwc";
   return layout_of_node(node) == LAYOUT_NCHW ? "nchw" : "any";
 }
 
@@ -159,8 +156,8 @@ static enum farm_status transpose_add(struct graph *graph, struct node *before, 
   const struct operator_row *row = operator_find("", "Transpose", 13);
   FAIL_IF(!row, FARM_FAILURE, "no Transpose in the operator table");
   struct attr attr = {.name = "perm", .type = ATTR_INTS, .count = 4, .ints = perm};
-  char name[256];
-  snprintf(name, sizeof name, CHANGE_PREFIX "%s", to->name);
+  const char *name = arena_printf(&graph->model->arena, "layout of %s", to->name);
+  FAIL_IF(!name, FARM_NO_MEMORY, "out of memory for a layout change");
   struct node *node = graph_node_add(graph, before, row, name, &from, 1, &to, 1, &attr, 1);
   FAIL_IF(!node, FARM_NO_MEMORY, "out of memory for a layout change");
   node->opset = 13;
@@ -168,8 +165,8 @@ static enum farm_status transpose_add(struct graph *graph, struct node *before, 
 }
 
 static enum farm_status twin_add(struct rewriting *rewriting, struct value *value, struct value **out_twin) {
-  char name[256];
-  layout_twin_name(value, name, sizeof name);
+  const char *name = layout_twin_name(value, &rewriting->model->arena);
+  FAIL_IF(!name, FARM_NO_MEMORY, "out of memory for a value");
   struct tensor type = layout_permuted(&value->type);
   *out_twin = rewriting->nhwc[value->id] = graph_value_add(value->graph, name, &type);
   FAIL_IF(!*out_twin, FARM_NO_MEMORY, "out of memory for a value");
@@ -177,6 +174,8 @@ static enum farm_status twin_add(struct rewriting *rewriting, struct value *valu
 }
 
 static enum farm_status constant_twin(struct rewriting *rewriting, struct value *value, struct value **out_twin) {
+  const char *name = layout_twin_name(value, &rewriting->model->arena);
+  FAIL_IF(!name, FARM_NO_MEMORY, "out of memory for a constant");
   const struct tensor from = padded_to_4(value->constant);
   struct tensor to = layout_permuted(value->constant);
   TRY(tensor_alloc(&to));
@@ -188,8 +187,6 @@ static enum farm_status constant_twin(struct rewriting *rewriting, struct value 
         for (int64_t c = 0; c < d[1]; c++, at++)
           memcpy((char *)to.data + at * bytes,
                  (const char *)value->constant->data + (((n * d[1] + c) * d[2] + h) * d[3] + w) * bytes, (size_t)bytes);
-  char name[256];
-  layout_twin_name(value, name, sizeof name);
   *out_twin = rewriting->nhwc[value->id] = graph_constant_add(value->graph, name, &to);
   tensor_free(&to);
   FAIL_IF(!*out_twin, FARM_NO_MEMORY, "out of memory for a constant");
@@ -225,6 +222,7 @@ static enum farm_status node_move(struct rewriting *rewriting, struct node *node
   for (int i = 0; i < node->input_count; i++)
     if (layout_moves_input(node, role, i)) TRY(twin_of(rewriting, node, node->inputs[i], &node->inputs[i]));
   node->attrs = operation.attrs;
+  node->channels_last = true;
   return outputs_move(rewriting, node);
 }
 

@@ -27,8 +27,10 @@ enum tactic_layout layout_of_node(const struct node *node);
 
 /* The layout as a lock file pins it, once layouts are explicit: "nhwc" for a node that was moved, else "nchw" or "any". */
 const char *layout_pinned(const struct node *node);
-/* The name a node's first output gets when the node is moved. */
-void layout_twin_name(const struct value *value, char *out, size_t out_bytes);
+/* The name that layout_apply gives a value's channels-last twin, made in `arena`: "NAME@nhwc", or "NAME@nhwc~2" and so on when
+ * the model has values of such names. The same before the rewriting and at any point of it until the twin exists, whatever else
+ * moves. NULL on lack of memory. */
+const char *layout_twin_name(const struct value *value, struct arena *arena);
 
 /* nchw dims and type -> nhwc; ranks below 4 are left-padded with ones first. */
 struct tensor layout_permuted(const struct tensor *type);

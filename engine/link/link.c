@@ -52,17 +52,23 @@ struct engine *link_engine_get(struct link_engine *engine) {
 }
 
 /* Layouts as pinned: a node is channels-last when its pin says so. */
-static void labels_from_pins(const struct model *model, const struct lock_section *pins, uint8_t *labels) {
+static enum farm_status labels_from_pins(const struct model *model, const struct lock_section *pins, uint8_t *labels) {
+  struct arena names = {0};
+  enum farm_status status = FARM_OK;
   int index = 0;
-  for (const struct node *node = model->graph->first; node; node = node->next, index++) labels[index] = 0;
-  index = 0;
   for (const struct node *node = model->graph->first; node; node = node->next, index++) {
+    labels[index] = 0;
     if (layout_role(node) == LAYOUT_RIGID || !node->outputs[0]) continue;
-    char twin[512];
-    layout_twin_name(node->outputs[0], twin, sizeof twin);
+    const char *twin = layout_twin_name(node->outputs[0], &names);
+    if (!twin) {
+      status = status_set(FARM_NO_MEMORY, "out of memory for layouts");
+      break;
+    }
     const struct lock_pin *pin = lock_pin_find(pins, twin); // a moved node writes its twin, and so does a change of layout
     labels[index] = pin && strcmp(pin->layout, "nhwc") == 0;
   }
+  arena_free(&names);
+  return status;
 }
 
 static enum farm_status layouts_choose(struct model *model, const struct link_target *target, const struct lock_section *pins) {
@@ -74,7 +80,7 @@ static enum farm_status layouts_choose(struct model *model, const struct link_ta
   double ns;
   enum farm_status status = link_shapes_infer(model, LINK_OPTIMAL, &shapes);
   if (status == FARM_OK && pins)
-    labels_from_pins(model, pins, labels);
+    status = labels_from_pins(model, pins, labels);
   else if (status == FARM_OK)
     status = link_decide_layouts(model, &shapes, target, labels, &ns);
   if (status == FARM_OK) status = layout_apply(model, labels);

@@ -43,6 +43,7 @@ struct node {
   struct value **outputs;       // NULL entry: unused
   struct node *previous, *next; // topological order within the graph
   struct graph *graph;
+  bool channels_last; // moved there by the linker (engine/link/layout.h); not part of the text form
 };
 
 struct graph {
