@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FIELDS = 9, MOST_LOCK_BYTES = 64 << 20 };
+enum { MOST_FIELDS = 9, MOST_SECTIONS = 4096, MOST_LOCK_BYTES = 64 << 20 };
 
 struct parser {
   struct lock *lock;
@@ -83,7 +83,7 @@ static bool number_parse(const char *text, unsigned long most, unsigned long *ou
 static bool float_parse(const char *text, double *out) {
   char again[64], *end;
   *out = strtod(text, &end);
-  if (*end || !isfinite(*out) || *out < 0) return false;
+  if (*end || !isfinite(*out) || signbit(*out)) return false;
   snprintf(again, sizeof again, "%a", *out);
   return strcmp(again, text) == 0;
 }
@@ -106,6 +106,7 @@ static enum farm_status section_parse(struct parser *parser, struct lock_section
   bool measured = strcmp(parser->fields[3], "measured") == 0;
   if (!number_parse(parser->fields[2], 4096, &threads) || threads == 0) return malformed(parser, "a bad number of threads");
   if (!measured && strcmp(parser->fields[3], "estimated") != 0) return malformed(parser, "neither measured nor estimated");
+  if (parser->lock->section_count == MOST_SECTIONS) return malformed(parser, "too many sections");
   if (lock_section_find(parser->lock, parser->fields[1], (int)threads)) return malformed(parser, "the section is there twice");
   return lock_section_add(parser->lock, parser->fields[1], (int)threads, measured, out_section);
 }
@@ -129,6 +130,7 @@ static enum farm_status pin_parse(struct parser *parser, struct lock_section *se
 
 static enum farm_status digest_check(struct parser *parser, size_t body_length) {
   struct digest written, actual = digest_of(parser->text, body_length);
+  if (!parser->lock->section_count) return malformed(parser, "no section before the digest");
   if (!digest_from_hex(parser->fields[1], &written)) return malformed(parser, "a bad digest");
   if (parser->at != parser->length) return malformed(parser, "something behind the digest");
   FAIL_IF(!digest_equal(&written, &actual), FARM_VERIFY_FAILED,
