@@ -37,10 +37,13 @@ struct build_progress {
   const char *detail; // workers and what they do; may be ""
 };
 
+struct target_word; // target-word.h
+
 struct build_farm {
   void *context;
-  /* Device classes (canonical texts) that `target` stands for: registered ones, else those with records. `out` in arena. */
-  enum farm_status (*classes)(void *context, const char *target, struct arena *arena, const char *const **out, int *out_count);
+  /* Device classes (canonical texts) that `word` covers: registered ones, else those with records. `out` in arena. */
+  enum farm_status (*classes)(void *context, const struct target_word *word, struct arena *arena, const char *const **out,
+                              int *out_count);
   /* Fills hit, measured and record of every item; records live in `arena`. `measure` false: look up only. */
   enum farm_status (*resolve)(void *context, struct build_item *items, size_t count, const char *policy, bool measure,
                               struct arena *arena, void (*progress)(void *, const struct build_progress *),

@@ -1,6 +1,8 @@
 /* See farm-client.h. */
 #include "farm-client.h"
 
+#include "target-word.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,27 +15,15 @@ struct class_list {
   const char **items;
   int count;
   struct arena *arena;
-  const char *target;
+  const struct target_word *word;
 };
-
-/* `auto`: any; `cpu`: kind cpu; `cuda-sm90`: kind and architecture; a class spelt out: itself. */
-static bool target_matches(const char *target, const char *class_text) {
-  if (strcmp(target, "auto") == 0 || strcmp(target, class_text) == 0) return true;
-  size_t kind = strcspn(class_text, " ");
-  if (strlen(target) == kind && strncmp(target, class_text, kind) == 0) return true;
-  char wanted[64];
-  const char *sm = strncmp(target, "cuda-sm", 7) == 0 ? target + 7 : NULL;
-  if (!sm || strlen(sm) > 8) return false;
-  snprintf(wanted, sizeof wanted, "cuda sm:%s ", sm);
-  return strncmp(class_text, wanted, strlen(wanted)) == 0;
-}
 
 static void class_add(struct class_list *list, const char *text, size_t length) {
   char class_text[DEVICE_CLASS_TEXT_MAX];
   if (length == 0 || length >= sizeof class_text || list->count == MOST_CLASSES) return;
   memcpy(class_text, text, length);
   class_text[length] = 0;
-  if (!target_matches(list->target, class_text)) return;
+  if (!target_word_covers(list->word, class_text)) return;
   int at = 0;
   while (at < list->count && strcmp(list->items[at], class_text) < 0) at++;
   if (at < list->count && strcmp(list->items[at], class_text) == 0) return;
@@ -75,10 +65,10 @@ static enum farm_status recorded_add(struct client *client, struct class_list *l
   return status;
 }
 
-static enum farm_status classes_find(void *context, const char *target, struct arena *arena, const char *const **out,
+static enum farm_status classes_find(void *context, const struct target_word *word, struct arena *arena, const char *const **out,
                                      int *out_count) {
   struct farm_client *farm = context;
-  struct class_list list = {arena_alloc_array(arena, MOST_CLASSES + 1, sizeof(char *)), 0, arena, target};
+  struct class_list list = {arena_alloc_array(arena, MOST_CLASSES + 1, sizeof(char *)), 0, arena, word};
   FAIL_IF(!list.items, FARM_NO_MEMORY, "out of memory for device classes");
   TRY(farm->prefer_records ? recorded_add(farm->client, &list) : registered_add(farm->client, &list));
   if (list.count == 0) TRY(farm->prefer_records ? registered_add(farm->client, &list) : recorded_add(farm->client, &list));

@@ -1,5 +1,6 @@
-/* What a user may ask for -> device classes: those registered at the farm or with records there, else this machine. */
+/* What a user may ask for -> device classes: those registered at the farm or with records there, else what the word allows. */
 #include "build-internal.h"
+#include "target-word.h"
 
 #include "../../base/array.h"
 
@@ -30,15 +31,17 @@ static enum farm_status this_machine_add(struct target_list *list, const char *w
   return target_add(list, word, text);
 }
 
-static enum farm_status word_expand(const struct build_options *options, const char *word, struct target_list *list) {
+static enum farm_status word_expand(const struct build_options *options, const char *text, struct target_list *list) {
   const char *const *classes = NULL;
+  struct target_word word;
   int count = 0;
-  if (options->farm) TRY(options->farm->classes(options->farm->context, word, list->arena, &classes, &count));
-  for (int i = 0; i < count; i++) TRY(target_add(list, word, classes[i]));
+  TRY(target_word_parse(text, &word));
+  if (options->farm) TRY(options->farm->classes(options->farm->context, &word, list->arena, &classes, &count));
+  for (int i = 0; i < count; i++) TRY(target_add(list, text, classes[i]));
   if (count) return FARM_OK;
-  if (strcmp(word, "auto") == 0 || strcmp(word, "cpu") == 0) return this_machine_add(list, word);
-  if (strncmp(word, "cpu ", 4) == 0) return target_add(list, word, word); // a class, spelt out
-  return status_set(FARM_UNSUPPORTED, "--target %s: no device of that kind is registered and there are no records of one", word);
+  if (word.unseen == TARGET_THIS_MACHINE) return this_machine_add(list, text);
+  if (word.unseen == TARGET_ITSELF) return target_add(list, text, word.text);
+  return status_set(FARM_UNSUPPORTED, "--target %s: no device of that kind is registered and there are no records of one", text);
 }
 
 enum farm_status build_targets_expand(const struct build_options *options, struct arena *arena, struct build_target **out_targets,
