@@ -1,6 +1,7 @@
 #!/bin/sh
 # The main job, start to end, on this machine: `make demo`. Usage: demo.sh BUILD
 set -eu
+export LC_ALL=C
 build=$(cd "$1" && pwd)
 tunefarm=$build/tunefarm
 work=$build/demo
@@ -25,7 +26,7 @@ say "4. built again: everything comes from the cache, nothing is measured, the b
 "$tunefarm" build resnet50.onnx -o again.engine --effort 1 --json=second.json
 cmp resnet50.engine again.engine
 [ "$(value second.json measured)" = 0 ]
-echo "first build $(value first.json wall_s) s, second $(value second.json wall_s) s, same digest $(value second.json digest | cut -c1-16)…"
+printf "first build %.1f s, second %.1f s, same digest %s…\n" "$(value first.json wall_s)" "$(value second.json wall_s)" "$(value second.json digest | cut -c1-16)"
 
 say "5. a second model on two single-core workers over TCP"
 "$tunefarm" synth mobilenetv2 -o mobilenetv2.onnx
