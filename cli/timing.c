@@ -1,39 +1,24 @@
 /* See timing.h. */
 #include "timing.h"
 
-#include <math.h>
+#include "../base/order-statistics.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int rising(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, size_t count, double q) {
-  double at = q * (double)(count - 1);
-  size_t low = (size_t)at;
-  size_t high = low + 1 < count ? low + 1 : low;
-  return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
-}
-
 void timing_of(double *samples, size_t count, struct timing *out) {
-  qsort(samples, count, sizeof *samples, rising);
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += samples[i];
+  double low, high;
+  samples_sort(samples, count);
+  samples_median_interval(samples, count, &low, &high);
   *out = (struct timing){.min = samples[0],
-                         .mean = sum / (double)count,
-                         .median = quantile(samples, count, 0.5),
-                         .p90 = quantile(samples, count, 0.9),
-                         .p95 = quantile(samples, count, 0.95),
-                         .p99 = quantile(samples, count, 0.99),
-                         .max = samples[count - 1]};
-  double half = 0.98 * sqrt((double)count); // 1.96 * sqrt(n / 4) ranks to either side
-  double low = floor((double)count / 2 - half), high = ceil((double)count / 2 + half);
-  size_t low_rank = low < 0 ? 0 : (size_t)low, high_rank = high > (double)count - 1 ? count - 1 : (size_t)high;
-  out->ci95 = samples[high_rank] - samples[low_rank];
+                         .mean = samples_mean(samples, count),
+                         .median = samples_quantile(samples, count, 0.5),
+                         .p90 = samples_quantile(samples, count, 0.9),
+                         .p95 = samples_quantile(samples, count, 0.95),
+                         .p99 = samples_quantile(samples, count, 0.99),
+                         .max = samples[count - 1],
+                         .ci95 = high - low};
 }
 
 static int stat_read(unsigned long long *busy, unsigned long long *total) {

@@ -1,4 +1,4 @@
-/* Order statistics of measured times, for `run` and `bench`. */
+/* What `run` tells of measured times, by the definitions of base/order-statistics.h (percentiles are quantiles of type 7). */
 #ifndef CLI_TIMING_H
 #define CLI_TIMING_H
 
@@ -6,7 +6,7 @@
 
 struct timing {
   double min, mean, median, p90, p95, p99, max;
-  double ci95; // width of the distribution-free 95 % interval of the median (order statistics, binomial; normal approximation)
+  double ci95; // width of the interval of the median
 };
 
 void timing_of(double *samples, size_t count, struct timing *out); // sorts the samples; count >= 1

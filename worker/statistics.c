@@ -1,35 +1,18 @@
 /* See statistics.h. */
 #include "statistics.h"
 
-#include <math.h>
-#include <stdlib.h>
-
-static int rising(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double quantile(const double *sorted, uint32_t n, double q) {
-  double at = q * (double)(n - 1);
-  uint32_t low = (uint32_t)at, high = low + 1 < n ? low + 1 : low;
-  return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
-}
+#include "../base/order-statistics.h"
 
 void times_of(double *samples, uint32_t n, struct record_times *out) {
-  qsort(samples, n, sizeof *samples, rising);
-  double sum = 0;
-  for (uint32_t i = 0; i < n; i++) sum += samples[i];
+  samples_sort(samples, n);
   *out = (struct record_times){.n = n,
                                .min = samples[0],
-                               .q1 = quantile(samples, n, 0.25),
-                               .median = quantile(samples, n, 0.5),
-                               .q3 = quantile(samples, n, 0.75),
+                               .q1 = samples_quantile(samples, n, 0.25),
+                               .median = samples_quantile(samples, n, 0.5),
+                               .q3 = samples_quantile(samples, n, 0.75),
                                .max = samples[n - 1],
-                               .mean = sum / n};
-  double half = 0.98 * sqrt((double)n); // 1.96 standard deviations of a binomial(n, 1/2), in ranks
-  double low = floor((double)n / 2 - half), high = ceil((double)n / 2 + half) - 1;
-  out->ci_low = samples[n < 6 || low < 0 ? 0 : (uint32_t)low];
-  out->ci_high = samples[n < 6 || high > n - 1 ? n - 1 : (uint32_t)high];
+                               .mean = samples_mean(samples, n)};
+  samples_median_interval(samples, n, &out->ci_low, &out->ci_high);
 }
 
 static bool ties(const struct record_times *fastest, const struct record_times *other) {

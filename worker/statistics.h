@@ -6,8 +6,7 @@
 
 #include <stdbool.h>
 
-/* Order statistics and the distribution-free 95 % interval of the median (binomial ranks, normal approximation; for n < 6 the
- * range). Sorts the samples. n >= 1. */
+/* What a record keeps of samples, by the definitions of base/order-statistics.h (quantiles of type 7). Sorts them. n >= 1. */
 void times_of(double *samples, uint32_t n, struct record_times *out);
 
 /* Groups of a final: entries sorted by median; an entry ties with its group's fastest when their intervals of the median overlap
