@@ -92,15 +92,19 @@ static enum farm_status unpack(const void *data, size_t length, uint8_t **out_co
   const uint8_t *magic = bytes_get(&in, sizeof outer_magic);
   FAIL_IF(!magic || memcmp(magic, outer_magic, sizeof outer_magic) != 0, FARM_INVALID, "bundle: not a bundle");
   uint32_t version = bytes_get_u32(&in);
+  FAIL_IF(!bytes_reader_ok(&in), FARM_INVALID, "bundle: cut short");
   FAIL_IF(version != VERSION, FARM_MISMATCH, "bundle: version %u, this build reads %d", version, VERSION);
   uint64_t content_length = bytes_get_u64(&in);
   const uint8_t *stated = bytes_get(&in, DIGEST_BYTES);
   FAIL_IF(!bytes_reader_ok(&in) || content_length > CONTENT_MOST_BYTES, FARM_INVALID, "bundle: cut short or too large");
   /* At most 1000 to 1: a short file must not make us allocate a gigabyte. */
   FAIL_IF(content_length / 1000 > length, FARM_INVALID, "bundle: its content is impossibly large");
+  size_t rest = length - in.at; // zstd itself would go on with further frames, or skip them
+  FAIL_IF(ZSTD_findFrameCompressedSize(in.data + in.at, rest) != rest, FARM_INVALID,
+          "bundle: what follows is not one zstd frame");
   uint8_t *content = malloc(content_length + 1);
   FAIL_IF(!content, FARM_NO_MEMORY, "bundle: out of memory for %llu bytes", (unsigned long long)content_length);
-  size_t got = ZSTD_decompress(content, content_length, in.data + in.at, length - in.at);
+  size_t got = ZSTD_decompress(content, content_length, in.data + in.at, rest);
   struct digest digest = digest_of(content, ZSTD_isError(got) ? 0 : got);
   if (ZSTD_isError(got) || got != content_length || memcmp(digest.bytes, stated, DIGEST_BYTES) != 0) {
     free(content);
