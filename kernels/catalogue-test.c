@@ -6,7 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct device_class usual = {DEVICE_CPU, ISA_AVX512, "amd", 25, 17, 32 << 10, 1 << 20, 32 << 20, (int64_t)8 << 30};
+static const struct device_class usual = {.kind = DEVICE_CPU,
+                                          .isa = ISA_AVX512,
+                                          .vendor = "amd",
+                                          .family = 25,
+                                          .model = 17,
+                                          .l1d_bytes = 32 << 10,
+                                          .l2_bytes = 1 << 20,
+                                          .l3_bytes = 32 << 20,
+                                          .memory_bytes = (int64_t)8 << 30};
 
 TEST(tactic_ids_are_distinct_and_well_formed, "") {
   int count;
