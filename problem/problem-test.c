@@ -2,10 +2,11 @@
 #include "problem-kinds.h"
 
 #include "../base/random.h"
-#include "../tests/kit/test.h"
+#include "../tests/corpus/corpus-test.h"
 
-#include <stdio.h>
-#include <string.h>
+#define LLVMFuzzerTestOneInput problem_fuzz_one
+#include "problem-fuzz.c" // the corpus runs without libFuzzer
+#undef LLVMFuzzerTestOneInput
 
 static struct arena arena;
 
@@ -50,6 +51,19 @@ TEST(problem_texts_are_fixed_points, "") {
   for (size_t i = 0; i < sizeof canonical_texts / sizeof *canonical_texts; i++)
     CHECK_TEXT(canonical(canonical_texts[i]), canonical_texts[i]);
   arena_free(&arena);
+}
+
+TEST(problem_corpus_has_each_text, "") { // written anew with TUNEFARM_WRITE_CORPUS set
+  char name[32];
+  for (size_t i = 0; i < sizeof canonical_texts / sizeof *canonical_texts; i++) {
+    snprintf(name, sizeof name, "text-%zu", i);
+    free(corpus_check_file("problem", name, canonical_texts[i], strlen(canonical_texts[i])));
+  }
+}
+
+TEST(problem_corpus_is_survived, "") {
+  int count = sizeof canonical_texts / sizeof *canonical_texts;
+  corpus_run(&(struct corpus){.name = "problem", .count = count, .fuzz = problem_fuzz_one});
 }
 
 TEST(problem_words_come_in_any_order, "") {

@@ -7,7 +7,7 @@ logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 for fuzzer in "$@"; do echo "$fuzzer"; done | xargs -P 2 -I{} sh -c '
   name=$(basename "$1"); work=$2/$name.corpus; mkdir -p "$work"
-  "$1" -max_total_time="$3" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$2/$name-" "$work" \
+  TMPDIR=$2 "$1" -max_total_time="$3" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$2/$name-" "$work" \
     $(ls -d tests/corpus/"${name%-fuzz}" 2>/dev/null) > "$2/$name.log" 2>&1 && echo ok > "$2/$name.verdict"
 ' _ {} "$logs" "$seconds"
 passed=0 failed=0

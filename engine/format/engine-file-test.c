@@ -3,8 +3,8 @@
 
 #include "../../base/file.h"
 #include "../../base/random.h"
+#include "../../tests/corpus/corpus-test.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <unistd.h>
 #include "engine-fuzz.c" // the corpus runs without libFuzzer
@@ -194,26 +194,8 @@ TEST(engine_with_random_metadata_never_crashes, "timeout:120") {
   builder_free(b);
 }
 
-/* Every file of the regression corpus, as found by the fuzzer or made by hand. */
-TEST(engine_corpus_never_crashes, "") {
-  DIR *folder = opendir("tests/corpus/engine");
-  REQUIRE(folder);
-  int files = 0;
-  for (struct dirent *entry; (entry = readdir(folder));) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "tests/corpus/engine/%s", entry->d_name);
-    struct file_map map;
-    if (entry->d_name[0] == '.' || file_map_open(path, &map) != FARM_OK) continue;
-    LLVMFuzzerTestOneInput(map.data, map.length);
-    file_map_close(&map);
-    files++;
-  }
-  closedir(folder);
-  CHECK(files >= 5);
-}
-
 /* ---- golden errors: a sample spoiled in way NAME is refused as the line `NAME STATUS message` of errors.txt says. With
- * TUNEFARM_GOLDEN set, golden files and corpus are written anew. ---- */
+ * TUNEFARM_GOLDEN set, golden files are written anew; with TUNEFARM_WRITE_CORPUS set, the corpus, which has the plans. ---- */
 
 static void spoil_version(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[8] = 2; }
 static void spoil_order(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[12] = 1, bytes[15] = 4; }
@@ -277,9 +259,7 @@ static void error_line(const struct spoiling *spoiling, char *out, size_t out_by
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
   if (spoiling->bytes) spoiling->bytes(b, bytes);
-  char path[PATH_MAX];
-  snprintf(path, sizeof path, "tests/corpus/engine/%s", spoiling->name);
-  if (getenv("TUNEFARM_GOLDEN") && spoiling->plan) REQUIRE_OK(file_write_atomic(path, bytes, length));
+  if (spoiling->plan) free(corpus_check_file("engine", spoiling->name, bytes, length));
   enum farm_status status = decode(bytes, length, true);
   snprintf(out, out_bytes, "%s %s %s\n", spoiling->name, status_name(status), status == FARM_OK ? "accepted" : status_message());
   free(bytes);
@@ -302,6 +282,21 @@ TEST(engine_golden_errors, "") {
   CHECK_TEXT(all, golden);
   free(golden);
   free(all);
+}
+
+TEST(engine_corpus_has_a_right_one, "") {
+  struct plan_builder *b = sample();
+  size_t length;
+  uint8_t *bytes = builder_bytes(b, &length);
+  free(corpus_check_file("engine", "right", bytes, length));
+  free(bytes);
+  builder_free(b);
+}
+
+TEST(engine_corpus_is_survived, "") {
+  int count = 1; // the right one
+  for (size_t i = 0; i < sizeof spoilings / sizeof *spoilings; i++) count += spoilings[i].plan != NULL;
+  corpus_run(&(struct corpus){.name = "engine", .count = count, .fuzz = LLVMFuzzerTestOneInput});
 }
 
 TEST(engine_record_with_a_later_field_is_read, "") {

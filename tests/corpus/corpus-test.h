@@ -28,7 +28,7 @@ struct specimen {
 
 struct corpus {
   const char *name;
-  const struct specimen *specimens;
+  const struct specimen *specimens; // NULL: the module calls corpus_check_file itself
   int count;
   /* Reads as the module does and returns its status; checks that what was accepted is written again as it was. */
   enum farm_status (*read)(const struct specimen *specimen, const uint8_t *data, size_t length);
@@ -46,23 +46,29 @@ static inline uint8_t *corpus_load(const char *path, size_t *out_length) {
   return exact;
 }
 
+/* The file of a corpus is what was made; returned for free(). */
+static inline uint8_t *corpus_check_file(const char *corpus, const char *name, const void *made, size_t length) {
+  char path[512];
+  size_t file_length;
+  snprintf(path, sizeof path, "tests/corpus/%s/%s", corpus, name);
+  if (getenv("TUNEFARM_WRITE_CORPUS")) REQUIRE_OK(file_write_atomic(path, length ? made : "", length));
+  uint8_t *data = corpus_load(path, &file_length);
+  bool same = file_length == length && (!length || memcmp(data, made, length) == 0);
+  if (!same) test_fail(__FILE__, __LINE__, "%s is not what its specimen makes", path), test_stop();
+  return data;
+}
+
 static inline void corpus_check_specimen(const struct corpus *corpus, const struct specimen *specimen) {
   struct bytes_writer made = {0};
-  char path[512];
-  size_t length;
   specimen->build(&made, specimen->with);
   REQUIRE(!made.failed);
-  snprintf(path, sizeof path, "tests/corpus/%s/%s", corpus->name, specimen->name);
-  if (getenv("TUNEFARM_WRITE_CORPUS")) REQUIRE_OK(file_write_atomic(path, made.data ? made.data : (uint8_t *)"", made.length));
-  uint8_t *data = corpus_load(path, &length);
-  CHECK_MESSAGE(length == made.length && (!length || memcmp(data, made.data, length) == 0), "%s is not what its specimen makes",
-                path);
-  enum farm_status status = corpus->read(specimen, data, length);
-  CHECK_MESSAGE(status == specimen->status, "%s: %s (%s) instead of %s", path, status_name(status), status_message(),
-                status_name(specimen->status));
+  uint8_t *data = corpus_check_file(corpus->name, specimen->name, made.data, made.length);
+  enum farm_status status = corpus->read(specimen, data, made.length);
+  CHECK_MESSAGE(status == specimen->status, "%s/%s: %s (%s) instead of %s", corpus->name, specimen->name, status_name(status),
+                status_message(), status_name(specimen->status));
   if (status != FARM_OK && specimen->message)
-    CHECK_MESSAGE(strstr(status_message(), specimen->message), "%s: \"%s\" does not say \"%s\"", path, status_message(),
-                  specimen->message);
+    CHECK_MESSAGE(strstr(status_message(), specimen->message), "%s/%s: \"%s\" does not say \"%s\"", corpus->name, specimen->name,
+                  status_message(), specimen->message);
   free(data);
   bytes_writer_free(&made);
 }
