@@ -22,13 +22,13 @@ LDFLAGS  += -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 ISA_avx2   := -O3 -mavx2 -mfma -mf16c -mbmi2 -ffp-contract=fast
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 
-# MODULES in the order of the story; NAME_DIR, NAME_DEPS (direct), NAME_LIBS come from the module.mk files.
+# MODULES in the order of the story; NAME_DIR, NAME_NOT (left out), NAME_DEPS (direct), NAME_LIBS come from the module.mk files.
 MODULES :=
-include base/module.mk problem/module.mk operators/module.mk kernels/module.mk tactic-cache/module.mk optimizer/module.mk \
+include base/module.mk problem/module.mk device/module.mk operators/module.mk kernels/module.mk tactic-cache/module.mk optimizer/module.mk \
         cluster/module.mk synth/module.mk coordinator/module.mk worker/module.mk engine/module.mk cli/module.mk
 
-sources = $(filter-out %-test.c %-fuzz.c %-main.c,$(shell find $($(1)_DIR) -name '*.c' | LC_ALL=C sort))
-tests   = $(shell find $($(1)_DIR) -name '*-test.c' | LC_ALL=C sort)
+sources = $(filter-out $($(1)_NOT) %-test.c %-fuzz.c %-main.c,$(shell find $($(1)_DIR) -name '*.c' | LC_ALL=C sort))
+tests   = $(filter-out $($(1)_NOT),$(shell find $($(1)_DIR) -name '*-test.c' | LC_ALL=C sort))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 closure = $(if $(strip $(1)),$(1) $(call closure,$(foreach d,$(1),$($(d)_DEPS))))
 uniq    = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(1))))

@@ -1,5 +1,5 @@
 MODULES += cli
 cli_DIR := cli
-cli_DEPS := synth engine-build engine-link engine-run engine-format coordinator worker wire optimizer tactic-cache kernels operators problem base
+cli_DEPS := synth engine-build engine-link engine-run engine-format coordinator worker wire optimizer tactic-cache kernels operators device problem base
 cli_LIBS := -ljansson
 $(BUILD)/test/cli: | $(BUILD)/tunefarm # its tests run the command

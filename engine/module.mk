@@ -2,14 +2,14 @@ MODULES += engine-format engine-run engine-link engine-build
 engine-format_DIR := engine/format
 engine-format_DEPS := problem base
 engine-run_DIR := engine/run
-engine-run_DEPS := engine-format kernels operators problem base
+engine-run_DEPS := engine-format kernels operators device problem base
 engine-link_DIR := engine/link
 engine-link_DEPS := engine-format optimizer kernels operators problem base
 engine-build_DIR := engine/build
 engine-build_DEPS := engine-link engine-format optimizer wire kernels operators problem base
 
 # The runtime as a library: nothing but the runtime's folders, and of their symbols only farm_*.
-runtime_archives := $(foreach m,engine-run engine-format kernels operators problem base,$(BUILD)/lib/$(m).a)
+runtime_archives := $(foreach m,engine-run engine-format kernels operators device problem base,$(BUILD)/lib/$(m).a)
 
 $(BUILD)/libtunefarm.so: $(runtime_archives)
 	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtunefarm.so -Wl,-z,defs -o $@ \

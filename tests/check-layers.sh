@@ -43,7 +43,7 @@ while IFS='|' read -r module folder allowed; do
   nm -u "$build/lib/$module.a" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u |
     awk -v m="$module" -v allowed=" $module $allowed " 'NR == FNR { owner[$1] = $2; next }
       ($1 in owner) && index(allowed, " " owner[$1] " ") == 0 { print m " calls " $1 " of " owner[$1] }
-      m ~ /^(engine-run|engine-format|kernels|operators|problem|base)$/ && $1 ~ /^(zmq_|mdb_|json_|ZSTD_)/ { print m " calls " $1 ": no such library below" }' \
+      m ~ /^(engine-run|engine-format|kernels|operators|device|problem|base)$/ && $1 ~ /^(zmq_|mdb_|json_|ZSTD_)/ { print m " calls " $1 ": no such library below" }' \
       "$work/owners" - >> "$work/verdict"
 done < "$work/layers"
 
