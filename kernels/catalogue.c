@@ -7,6 +7,7 @@
 #include "tactic.h"
 
 #include "../base/digest.h"
+#include "cuda/cuda-tactic.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -70,8 +71,9 @@ bool variant_legal(const struct problem *problem, const struct variant *variant)
   return !tactic->legal || tactic->legal(problem, variant);
 }
 
-static bool fits_class(const struct tactic *tactic, const struct device_class *device_class) {
-  return tactic->device == device_class->kind && (tactic->device != DEVICE_CPU || tactic->isa <= device_class->isa);
+bool tactic_fits(const struct tactic *tactic, const struct device_class *device_class) {
+  if (tactic->device != device_class->kind) return false;
+  return tactic->device == DEVICE_CUDA ? cuda_tactic_fits(tactic, device_class->sm) : tactic->isa <= device_class->isa;
 }
 
 static bool fits_layout(const struct tactic *tactic, enum tactic_layout layout) {
@@ -104,7 +106,7 @@ static void each_variant(const struct problem *problem, const struct device_clas
   const struct tactic *const *all = catalogue_tactics(&count);
   for (int i = 0; i < count; i++) {
     const struct tactic *tactic = all[i];
-    if (tactic->kind != problem->kind || !fits_class(tactic, device_class) || !fits_layout(tactic, layout)) continue;
+    if (tactic->kind != problem->kind || !tactic_fits(tactic, device_class) || !fits_layout(tactic, layout)) continue;
     if (tactic->applicable(problem)) each_variant_of(tactic, problem, fn, context);
   }
 }

@@ -1,4 +1,4 @@
-/* Shared by kernel-case.c, kernel-sample.c and kernel-check.c. */
+/* Shared by kernel-case.c, kernel-sample.c, kernel-compare.c, kernel-check.c and cuda/cuda-trial.c. */
 #ifndef KERNELS_KERNEL_CASE_H
 #define KERNELS_KERNEL_CASE_H
 
@@ -42,6 +42,16 @@ struct kernel_case {
 enum farm_status kernel_samples_make(struct kernel_case *kernel_case, struct kernel_samples *out);
 void kernel_samples_free(struct kernel_samples *samples);
 uint64_t kernel_case_seed(const struct problem *problem, int operand);
+
+/* Where a variant left its results, in host memory. */
+struct kernel_results {
+  const struct kernel_case *of; // after kernel_case_expect
+  const struct variant *variant;
+  const void *outputs[PROBLEM_MAX_OPERANDS];
+  bool nhwc; // images lie so
+};
+/* Fills the verdict. FARM_TACTIC_WRONG: which element, what and what was expected. */
+enum farm_status kernel_results_compare(const struct kernel_results *results, struct kernel_verdict *verdict);
 
 /* Does operand i (inputs, then outputs) come in the tactic's layout? */
 bool operand_has_layout(const struct problem *problem, const struct tensor *type, int operand);

@@ -39,36 +39,41 @@ static int64_t output_index(const struct matrix_view *view, int64_t row, int64_t
   return (row / pixels * view->columns + column) * pixels + row % pixels;
 }
 
-/* Element `at` of A's row: what meets weight `at` of the channel's column. */
-static double gemm_left(const struct matrix_view *view, const float *a, int64_t row, int64_t at) {
-  const int64_t *d = view->problem->dims;
-  int64_t item = row / d[GEMM_M], m = row % d[GEMM_M];
-  a += d[GEMM_A_SHARED] ? 0 : item * d[GEMM_M] * d[GEMM_K];
-  return (double)(d[GEMM_TA] ? a[at * d[GEMM_M] + m] : a[m * d[GEMM_K] + at]);
+/* One element of an operand; f32, the usual type, without a call. */
+static double load(const struct tensor *type, int64_t index) {
+  return type->dtype == DTYPE_F32 ? (double)((const float *)type->data)[index] : dtype_load_f64(type->dtype, type->data, index);
 }
 
-static double conv_left(const struct matrix_view *view, const float *x, int64_t row, int64_t group, int64_t at) {
+/* Element `at` of A's row: what meets weight `at` of the channel's column. */
+static double gemm_left(const struct matrix_view *view, const struct tensor *a, int64_t row, int64_t at) {
+  const int64_t *d = view->problem->dims;
+  int64_t item = row / d[GEMM_M], m = row % d[GEMM_M];
+  int64_t first = d[GEMM_A_SHARED] ? 0 : item * d[GEMM_M] * d[GEMM_K];
+  return load(a, first + (d[GEMM_TA] ? at * d[GEMM_M] + m : m * d[GEMM_K] + at));
+}
+
+static double conv_left(const struct matrix_view *view, const struct tensor *x, int64_t row, int64_t group, int64_t at) {
   const int64_t *d = view->problem->dims;
   int64_t pixels = view->out_h * view->out_w, n = row / pixels, oh = row % pixels / view->out_w, ow = row % view->out_w;
   int64_t s = at % d[CONV_S], r = at / d[CONV_S] % d[CONV_R], c = at / (d[CONV_S] * d[CONV_R]) + group * (d[CONV_C] / d[CONV_G]);
   int64_t h = oh * d[CONV_STRIDE_H] - d[CONV_PAD_T] + r * d[CONV_DIL_H],
           w = ow * d[CONV_STRIDE_W] - d[CONV_PAD_L] + s * d[CONV_DIL_W];
   if (h < 0 || h >= d[CONV_H] || w < 0 || w >= d[CONV_W]) return 0;
-  return (double)x[((n * d[CONV_C] + c) * d[CONV_H] + h) * d[CONV_W] + w];
+  return load(x, ((n * d[CONV_C] + c) * d[CONV_H] + h) * d[CONV_W] + w);
 }
 
 static double left(const struct kernel_case *made, const struct matrix_view *view, int64_t row, int64_t group, int64_t at) {
-  const float *data = made->types[0].data;
-  return view->problem->kind == PROBLEM_GEMM ? gemm_left(view, data, row, at) : conv_left(view, data, row, group, at);
+  const struct tensor *type = &made->types[0];
+  return view->problem->kind == PROBLEM_GEMM ? gemm_left(view, type, row, at) : conv_left(view, type, row, group, at);
 }
 
 /* Weight `at` of a channel; row tells the batch item of a gemm. */
 static double right(const struct kernel_case *made, const struct matrix_view *view, int64_t row, int64_t column, int64_t at) {
   const int64_t *d = view->problem->dims;
-  const float *w = made->types[1].data;
-  if (view->problem->kind != PROBLEM_GEMM) return (double)w[column * view->depth + at];
-  w += d[GEMM_B_SHARED] ? 0 : row / d[GEMM_M] * d[GEMM_K] * d[GEMM_N];
-  return (double)(d[GEMM_TB] ? w[column * d[GEMM_K] + at] : w[at * d[GEMM_N] + column]);
+  const struct tensor *w = &made->types[1];
+  if (view->problem->kind != PROBLEM_GEMM) return load(w, column * view->depth + at);
+  int64_t first = d[GEMM_B_SHARED] ? 0 : row / d[GEMM_M] * d[GEMM_K] * d[GEMM_N];
+  return load(w, first + (d[GEMM_TB] ? column * d[GEMM_K] + at : at * d[GEMM_N] + column));
 }
 
 static int64_t group_of(const struct matrix_view *view, int64_t column) {
@@ -82,8 +87,7 @@ static double with_epilogue(const struct kernel_case *made, double x, int64_t in
   for (int i = 0; i < epilogue->count; i++) {
     double extra = 0;
     if (epilogue_op_takes_operand(epilogue->steps[i].op)) {
-      const float *data = made->types[operand++].data;
-      extra = (double)data[epilogue->steps[i].op == EPILOGUE_BIAS ? column : index];
+      extra = load(&made->types[operand++], epilogue->steps[i].op == EPILOGUE_BIAS ? column : index);
     }
     x = epilogue_apply(&epilogue->steps[i], x, extra);
   }

@@ -2,7 +2,8 @@
  *
  * Every tactic file has the same parts in the same order: applicable, parameters, cost and workspace, packing, run, row. The
  * catalogue works for every target without a device: legality, workspace, cost estimate, packing and source digests. The reference
- * is always the last tactic, so no problem has none.
+ * is always the last tactic, so no problem has none on a CPU. A CUDA class is offered CUDA tactics alone: what none of them solves is a
+ * host step of its section (docs/cuda.md).
  *
  * Ids are stable for ever: `what__how__arch` (`conv2d_f32_nhwc__igemm_6x16__avx2`). A variant is a tactic with parameters:
  * `gemm_f32__mk_6x16__avx2{kc=256,split=m}`.
@@ -64,14 +65,15 @@ struct tactic {
   size_t (*packed_bytes)(const struct problem *problem, const struct variant *variant);
   /* Portable scalar code: the same bytes on every machine. `weights` row-major as the problem's operand. */
   void (*pack)(const struct problem *problem, const struct variant *variant, const void *weights, void *out_packed);
-  enum farm_status (*run)(const struct kernel_call *call);
+  enum farm_status (*run)(const struct kernel_call *call); // NULL for CUDA: its `detail` is a struct cuda_tactic
 };
 
 /* All legal variants of a problem for a class, at most `most`, in the catalogue's fixed order, the reference last. Returns how many
- * there are. layout LAYOUT_ANY: of every layout. */
+ * there are: at least one for a CPU, maybe none for a CUDA class. layout LAYOUT_ANY: of every layout. */
 int catalogue_variants(const struct problem *problem, const struct device_class *device_class, enum tactic_layout layout,
                        struct variant *out, int most);
-/* The variant of least estimated cost (ties: catalogue order): what --effort 0 takes. Always finds one. */
+/* The variant of least estimated cost (ties: catalogue order): what --effort 0 takes. Always finds one for a CPU. For a CUDA class the
+ * result's tactic is NULL when there is none: ask before anything else is done with it. */
 struct variant catalogue_default(const struct problem *problem, const struct device_class *device_class, enum tactic_layout layout,
                                  int threads);
 const struct tactic *catalogue_find(const char *id); // NULL: this build has none
@@ -80,7 +82,10 @@ const struct tactic *const *catalogue_tactics(int *out_count);
 /* Adds a tactic from outside this build (a plug-in, a test) behind all others; before any thread uses the catalogue. The tactic must
  * live as long as the process. FARM_USAGE: its id is taken. */
 enum farm_status catalogue_add(const struct tactic *tactic);
-bool variant_legal(const struct problem *problem, const struct variant *variant); // applicable, legal, known values
+/* Applicable, legal, known values: on any device. What comes from outside is to fit the device, too. */
+bool variant_legal(const struct problem *problem, const struct variant *variant);
+/* May a device of this class run it: the same kind, and an instruction set or SM version that has what it uses? */
+bool tactic_fits(const struct tactic *tactic, const struct device_class *device_class);
 void variant_print(const struct variant *variant, char out[VARIANT_TEXT_MAX]);
 /* FARM_NOT_FOUND: unknown tactic (another build's); FARM_INVALID: malformed or unknown parameter. */
 enum farm_status variant_parse(const char *text, struct variant *out);

@@ -18,7 +18,10 @@
 #include "../../device/cuda-device.h"
 #include "../tactic.h"
 
-enum { CUDA_LAUNCHES_MOST = 4 };
+enum {
+  CUDA_LAUNCHES_MOST = 4,
+  CUDA_OPTIONS_REVISION = 1 // of what nvrtc_compile gives to the compiler beside text and architecture; in every artefact's key
+};
 /* Argument structs: `FARM_POINTER(const float) a;` is an address here and a pointer in the kernel; both have 8 bytes. Other fields
  * are int, long long and float. */
 #define FARM_POINTER(type) cuda_address
@@ -35,7 +38,7 @@ struct cuda_call {
 
 struct cuda_tactic {
   int least_sm;        // 75, 80, 90: of what the source uses
-  int only_sm;         // the family it is made for (90: sm_90a alone); 0: any from least_sm on
+  int only_sm;         // the family it is made for (90: sm_90a alone, 100: 100 to 109); 0: any from least_sm on
   /* The whole translation unit, dialect included (cuda_source_begin writes it). NULL: a library's tactic. */
   enum farm_status (*source)(const struct problem *problem, const struct variant *variant, struct strbuf *out);
   /* Launches in order, at most CUDA_LAUNCHES_MOST. Called once per prepared shape, never while running. NULL: a library's. */
@@ -51,7 +54,8 @@ const struct cuda_tactic *cuda_tactic_of(const struct tactic *tactic);
 /* May this tactic run on a device of that SM version? */
 bool cuda_tactic_fits(const struct tactic *tactic, int sm);
 
-/* dialect.cuh and then `file` of this folder by name ("gemm-tiled.cu"): embedded at build time. FARM_NOT_FOUND. */
+/* A text by the name of its file without folders ("dialect.cuh", "gemm-tiled.cu", "gemm-args.h"), embedded at build time: all *.cuh, *.cu
+ * and *-args.h of kernels/cuda and its families. An *-args.h includes nothing: both readers have FARM_POINTER by then. FARM_NOT_FOUND. */
 enum farm_status cuda_text(const char *file, const char **out_text, size_t *out_length);
 void cuda_source_begin(struct strbuf *out);                              // the dialect
 enum farm_status cuda_source_file(struct strbuf *out, const char *file); // a *.cu or *-args.h
@@ -61,7 +65,7 @@ enum farm_status cuda_artefact_key(const char *source, int sm, const char *compi
 
 /* ---- one prepared call: image and launches, or a library's state ---- */
 struct cuda_step;
-/* `image` NULL for a library's tactic; it must outlive the step. */
+/* `image` NULL for a library's tactic; it must outlive the step, and so must what the call points at. Enqueueing is capturable. */
 enum farm_status cuda_step_make(struct cuda_device *device, struct cuda_image *image, const struct cuda_call *call,
                                 struct cuda_step **out_step);
 enum farm_status cuda_step_enqueue(struct cuda_step *step);
