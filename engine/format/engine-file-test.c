@@ -65,6 +65,19 @@ static struct plan_builder *sample(void) {
   return b;
 }
 
+/* The same for a GPU: the kernel has an image, what the branches do is the host's. */
+static const char image_data[] = "\177ELF kernels";
+
+static struct plan_builder *cuda_sample(void) {
+  struct plan_builder *b = sample();
+  b->section.device_class = "cuda sm:90";
+  b->section.sm = 90;
+  b->section.compiler = "nvrtc 13.0";
+  b->steps[0][0].variant = "gemm_f32__tiled__sm75{tile=64}";
+  b->steps[0][0].image = builder_weight(b, image_data, sizeof image_data);
+  return b;
+}
+
 static enum farm_status decode(const uint8_t *bytes, size_t length, bool verify) {
   struct engine *engine = NULL;
   enum farm_status status = engine_decode(bytes, length, verify, &engine);
@@ -103,10 +116,10 @@ TEST(engine_reads_back_what_was_written, "") {
 }
 
 TEST(engine_golden_file_is_written_and_read_alike, "") {
-  struct plan_builder *b = sample();
+  struct plan_builder *b = cuda_sample();
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
-  const char *path = "tests/golden/engine/all-1.engine";
+  const char *path = "tests/golden/engine/all-2.engine";
   if (getenv("TUNEFARM_GOLDEN")) REQUIRE_OK(file_write_atomic(path, bytes, length));
   struct file_map map;
   REQUIRE_OK(file_map_open(path, &map));
@@ -117,6 +130,46 @@ TEST(engine_golden_file_is_written_and_read_alike, "") {
   CHECK(engine->sections[0].plan.blocks[0].step_count == 5);
   engine_close(&engine);
   file_map_close(&map);
+  free(bytes);
+  builder_free(b);
+}
+
+/* Written again, a file of version 1 is what this version's writer makes of the same engine. */
+TEST(engine_of_version_1_is_read_and_becomes_one_of_version_2, "") {
+  struct plan_builder *b = sample();
+  size_t length;
+  uint8_t *bytes = builder_bytes(b, &length);
+  struct engine *engine;
+  REQUIRE_OK(engine_open("tests/golden/engine/all-1.engine", true, &engine));
+  const struct engine_section *section = &engine->sections[0];
+  CHECK(section->sm == 0 && !section_is_cuda(section) && section_host_steps(section) == 0);
+  CHECK_TEXT(section->compiler, "");
+  for (int i = 0; i < section->plan.blocks[0].step_count; i++) CHECK(section->plan.blocks[0].steps[i].image == PLAN_NO_INDEX);
+  struct bytes_writer again = {0};
+  REQUIRE_OK(engine_encode(engine, &again));
+  CHECK(again.length == length && memcmp(again.data, bytes, length) == 0);
+  bytes_writer_free(&again);
+  engine_close(&engine);
+  free(bytes);
+  builder_free(b);
+}
+
+TEST(engine_section_of_a_gpu_keeps_its_images, "") {
+  struct plan_builder *b = cuda_sample();
+  size_t length;
+  uint8_t *bytes = builder_bytes(b, &length);
+  struct engine *engine;
+  REQUIRE_OK(engine_decode(bytes, length, true, &engine));
+  const struct engine_section *section = &engine->sections[0];
+  const struct plan_step *gemm = &section->plan.blocks[0].steps[0];
+  CHECK(section_is_cuda(section) && section->sm == 90);
+  CHECK_TEXT(section->compiler, "nvrtc 13.0");
+  const struct engine_weight *image = &engine->weights[gemm->image];
+  CHECK(image->bytes == sizeof image_data && memcmp(image->data, image_data, sizeof image_data) == 0);
+  CHECK(plan_step_on_device(section, 0, gemm) && !plan_step_on_device(section, 1, gemm));
+  CHECK(!plan_step_on_device(section, 0, &section->plan.blocks[0].steps[1]));
+  CHECK_MESSAGE(section_host_steps(section) == 3, "%d host steps, not the If and one in each branch", section_host_steps(section));
+  engine_close(&engine);
   free(bytes);
   builder_free(b);
 }
@@ -134,7 +187,7 @@ TEST(engine_is_written_to_a_file_and_opened, "") {
 }
 
 TEST(engine_truncated_anywhere_is_refused, "") {
-  struct plan_builder *b = sample();
+  struct plan_builder *b = cuda_sample();
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
   for (size_t cut = 0; cut < length; cut++) {
@@ -148,7 +201,7 @@ TEST(engine_truncated_anywhere_is_refused, "") {
 }
 
 TEST(engine_with_a_flipped_bit_is_refused, "") {
-  struct plan_builder *b = sample();
+  struct plan_builder *b = cuda_sample();
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
   for (size_t bit = 0; bit < length * 8; bit++) {
@@ -177,7 +230,7 @@ TEST(engine_weights_are_verified_only_when_asked, "") {
 /* ---- files with right checksums and wrong content ---- */
 
 TEST(engine_with_random_metadata_never_crashes, "timeout:120") {
-  struct plan_builder *b = sample();
+  struct plan_builder *b = cuda_sample();
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
   uint8_t *changed = aligned_alloc(64, (length + 63) / 64 * 64);
@@ -197,7 +250,7 @@ TEST(engine_with_random_metadata_never_crashes, "timeout:120") {
 /* ---- golden errors: a sample spoiled in way NAME is refused as the line `NAME STATUS message` of errors.txt says. With
  * TUNEFARM_GOLDEN set, golden files are written anew; with TUNEFARM_WRITE_CORPUS set, the corpus, which has the plans. ---- */
 
-static void spoil_version(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[8] = 2; }
+static void spoil_version(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[8] = 3; }
 static void spoil_order(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[12] = 1, bytes[15] = 4; }
 static void spoil_magic(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[0] = 'P'; }
 static void spoil_header(struct plan_builder *b, uint8_t *bytes) { (void)b, bytes[ENGINE_HEADER_BYTES + 40] ^= 1; }
@@ -225,8 +278,22 @@ static void spoil_none(struct plan_builder *b) { b->steps[0][0].packed_weight = 
 static void spoil_workspace(struct plan_builder *b) { b->steps[0][0].workspace_bytes = UINT64_MAX; }
 static void spoil_input(struct plan_builder *b) { b->block_inputs[0][1] = 5; }
 
+static void cpu_image(struct plan_builder *b) { b->section.device_class = "cpu vendor:any"; }
+static void cpu_images_said(struct plan_builder *b) { cpu_image(b), b->steps[0][0].image = PLAN_NO_INDEX; }
+static void image_of_no_weight(struct plan_builder *b) { b->steps[0][0].image = 99; }
+static void image_of_no_variant(struct plan_builder *b) { b->steps[0][0].variant = ""; }
+static void image_of_a_view(struct plan_builder *b) { b->steps[0][1].image = b->steps[0][0].image; }
+static void image_of_a_branch(struct plan_builder *b) {
+  b->steps[1][0].image = b->steps[0][0].image;
+  b->steps[1][0].variant = b->steps[0][0].variant;
+}
+static void image_of_no_bytes(struct plan_builder *b) { b->steps[0][0].image = builder_weight(b, "", 0); }
+static void image_of_no_sm(struct plan_builder *b) { b->section.sm = 0; }
+static void image_of_an_odd_sm(struct plan_builder *b) { b->section.sm = -90; }
+static void image_of_no_compiler(struct plan_builder *b) { b->section.compiler = ""; }
+
 static const struct spoiling {
-  const char *name;
+  const char *name; // `image-…` spoils cuda_sample
   void (*plan)(struct plan_builder *b);
   void (*bytes)(struct plan_builder *b, uint8_t *bytes);
 } spoilings[] = {
@@ -251,10 +318,20 @@ static const struct spoiling {
     {"none", spoil_none, NULL},
     {"workspace", spoil_workspace, NULL},
     {"input", spoil_input, NULL},
+    {"image-cpu", cpu_image, NULL},
+    {"image-said", cpu_images_said, NULL},
+    {"image-weight", image_of_no_weight, NULL},
+    {"image-host", image_of_no_variant, NULL},
+    {"image-view", image_of_a_view, NULL},
+    {"image-branch", image_of_a_branch, NULL},
+    {"image-empty", image_of_no_bytes, NULL},
+    {"image-sm", image_of_no_sm, NULL},
+    {"image-odd-sm", image_of_an_odd_sm, NULL},
+    {"image-compiler", image_of_no_compiler, NULL},
 };
 
 static void error_line(const struct spoiling *spoiling, char *out, size_t out_bytes) {
-  struct plan_builder *b = sample();
+  struct plan_builder *b = strncmp(spoiling->name, "image-", 6) == 0 ? cuda_sample() : sample();
   if (spoiling->plan) spoiling->plan(b);
   size_t length;
   uint8_t *bytes = builder_bytes(b, &length);
@@ -284,17 +361,19 @@ TEST(engine_golden_errors, "") {
   free(all);
 }
 
-TEST(engine_corpus_has_a_right_one, "") {
-  struct plan_builder *b = sample();
-  size_t length;
-  uint8_t *bytes = builder_bytes(b, &length);
-  free(corpus_check_file("engine", "right", bytes, length));
-  free(bytes);
-  builder_free(b);
+TEST(engine_corpus_has_right_ones, "") {
+  for (int cuda = 0; cuda < 2; cuda++) {
+    struct plan_builder *b = cuda ? cuda_sample() : sample();
+    size_t length;
+    uint8_t *bytes = builder_bytes(b, &length);
+    free(corpus_check_file("engine", cuda ? "right-cuda" : "right", bytes, length));
+    free(bytes);
+    builder_free(b);
+  }
 }
 
 TEST(engine_corpus_is_survived, "") {
-  int count = 1; // the right one
+  int count = 2; // the right ones
   for (size_t i = 0; i < sizeof spoilings / sizeof *spoilings; i++) count += spoilings[i].plan != NULL;
   corpus_run(&(struct corpus){.name = "engine", .count = count, .fuzz = LLVMFuzzerTestOneInput});
 }

@@ -10,7 +10,7 @@
 #include "../../base/bytes.h"
 #include "plan.h"
 
-enum { ENGINE_FORMAT_VERSION = 1 };
+enum { ENGINE_FORMAT_VERSION = 2, ENGINE_OLDEST_VERSION = 1 }; // written; the oldest that is read
 
 /* The bytes of an engine: the same engine gives the same bytes. weights[i].offset are assigned here. */
 enum farm_status engine_encode(struct engine *engine, struct bytes_writer *out);
@@ -23,7 +23,8 @@ enum farm_status engine_decode(const void *data, size_t length, bool verify_weig
                                struct engine **out_engine); // data must outlive it
 void engine_close(struct engine **engine);
 
-/* Structural rules above; engine_decode calls it, the linker's tests too. */
+/* Structural rules above; engine_decode calls both, the linker's tests too. section_check includes plan_check. */
 enum farm_status plan_check(const struct plan *plan, const struct engine *engine);
+enum farm_status section_check(const struct engine_section *section, const struct engine *engine);
 
 #endif

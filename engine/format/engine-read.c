@@ -12,12 +12,13 @@
 struct reader {
   struct bytes_reader in;
   struct arena *arena;
+  uint32_t version; // of the file
 };
 
 static struct reader record_open(struct reader *outer) {
   size_t length;
   const uint8_t *data = bytes_get_blob(&outer->in, &length);
-  struct reader record = {bytes_reader_of(data, length), outer->arena};
+  struct reader record = {bytes_reader_of(data, length), outer->arena, outer->version};
   record.in.failed = data == NULL;
   return record;
 }
@@ -158,6 +159,7 @@ static void get_step(struct reader *outer, struct plan_step *step) {
   step->candidates = bytes_get_u32(&reader.in);
   step->ties = bytes_get_u32(&reader.in);
   step->error = bytes_get_f32(&reader.in);
+  step->image = reader.version >= 2 ? bytes_get_u32(&reader.in) : PLAN_NO_INDEX;
   record_close(outer, &reader);
 }
 
@@ -219,6 +221,8 @@ static void get_section(struct reader *outer, struct engine_section *section) {
     plan->input_types = get_types(&reader, plan->blocks[0].input_count);
     plan->output_types = get_types(&reader, plan->blocks[0].output_count);
   }
+  section->sm = reader.version >= 2 ? (int)bytes_get_u32(&reader.in) : 0;
+  section->compiler = reader.version >= 2 ? get_text(&reader) : "";
   record_close(outer, &reader);
 }
 
@@ -229,13 +233,18 @@ struct areas {
   size_t metadata_bytes, weight_bytes;
 };
 
+struct header {
+  uint32_t version, entries;
+  struct digest digest;
+};
+
 static bool all_zero(const uint8_t *data, size_t length) {
   for (size_t i = 0; i < length; i++)
     if (data[i]) return false;
   return true;
 }
 
-static enum farm_status header_check(const uint8_t *data, size_t length, uint32_t *out_entries, struct digest *out_digest) {
+static enum farm_status header_check(const uint8_t *data, size_t length, struct header *out) {
   FAIL_IF(length < ENGINE_HEADER_BYTES, FARM_INVALID, "%zu bytes are too few for an engine", length);
   FAIL_IF(memcmp(data, ENGINE_MAGIC, 8) != 0, FARM_INVALID, "not an engine file");
   struct bytes_reader in = bytes_reader_of(data + 8, ENGINE_HEADER_BYTES - 8);
@@ -243,8 +252,8 @@ static enum farm_status header_check(const uint8_t *data, size_t length, uint32_
   uint64_t said = bytes_get_u64(&in);
   uint32_t entries = bytes_get_u32(&in), zero = bytes_get_u32(&in);
   FAIL_IF(order != ENGINE_BYTE_ORDER, FARM_MISMATCH, "an engine of another byte order");
-  FAIL_IF(version != ENGINE_FORMAT_VERSION, FARM_MISMATCH, "engine format %u; this tunefarm reads %u", version,
-          ENGINE_FORMAT_VERSION);
+  FAIL_IF(version < ENGINE_OLDEST_VERSION || version > ENGINE_FORMAT_VERSION, FARM_MISMATCH,
+          "engine format %u; this tunefarm reads %d to %d", version, ENGINE_OLDEST_VERSION, ENGINE_FORMAT_VERSION);
   FAIL_IF(said != length, FARM_INVALID, "engine of %zu bytes says it has %llu", length, (unsigned long long)said);
   FAIL_IF(entries < 1 || entries > ENGINE_MOST_ENTRIES || zero, FARM_INVALID, "engine with %u areas", entries);
   size_t bytes = ENGINE_HEADER_BYTES + (size_t)entries * ENGINE_ENTRY_BYTES;
@@ -255,9 +264,8 @@ static enum farm_status header_check(const uint8_t *data, size_t length, uint32_
   digest_add(&state, data, ENGINE_DIGEST_AT);
   digest_add(&state, zeros, DIGEST_BYTES);
   digest_add(&state, data + ENGINE_HEADER_BYTES, bytes - ENGINE_HEADER_BYTES);
-  *out_digest = digest_end(&state);
-  FAIL_IF(memcmp(out_digest->bytes, data + ENGINE_DIGEST_AT, DIGEST_BYTES) != 0, FARM_INVALID, "engine with a damaged header");
-  *out_entries = entries;
+  *out = (struct header){version, entries, digest_end(&state)};
+  FAIL_IF(memcmp(out->digest.bytes, data + ENGINE_DIGEST_AT, DIGEST_BYTES) != 0, FARM_INVALID, "engine with a damaged header");
   return FARM_OK;
 }
 
@@ -334,8 +342,8 @@ static enum farm_status weights_verify(const struct engine *engine, const struct
   return FARM_OK;
 }
 
-static enum farm_status metadata_read(const struct areas *areas, struct engine *engine) {
-  struct reader reader = {bytes_reader_of(areas->metadata, areas->metadata_bytes), &engine->arena};
+static enum farm_status metadata_read(const struct areas *areas, uint32_t version, struct engine *engine) {
+  struct reader reader = {bytes_reader_of(areas->metadata, areas->metadata_bytes), &engine->arena, version};
   engine->model_name = get_text(&reader);
   engine->model_digest = get_digest(&reader);
   engine->build = get_text(&reader);
@@ -359,14 +367,15 @@ static void constants_bind(struct engine *engine) {
 }
 
 static enum farm_status engine_fill(const uint8_t *data, size_t length, bool verify_weights, struct engine *engine) {
-  uint32_t entries;
+  struct header header;
   struct areas areas = {0};
-  TRY(header_check(data, length, &entries, &engine->digest));
-  TRY(areas_find(data, length, entries, &areas));
+  TRY(header_check(data, length, &header));
+  engine->digest = header.digest;
+  TRY(areas_find(data, length, header.entries, &areas));
   engine->arena.limit_bytes = areas.metadata_bytes * 32 + (1 << 20); // the least records become about 10 times as large
-  TRY(metadata_read(&areas, engine));
+  TRY(metadata_read(&areas, header.version, engine));
   for (int i = 0; i < engine->section_count; i++) {
-    enum farm_status status = plan_check(&engine->sections[i].plan, engine);
+    enum farm_status status = section_check(&engine->sections[i], engine);
     if (status != FARM_OK) return status_prefix(status, "section %d", i);
   }
   if (verify_weights) TRY(weights_verify(engine, &areas));

@@ -105,6 +105,7 @@ static enum farm_status put_step(struct bytes_writer *out, const struct plan_ste
   bytes_put_u32(out, step->candidates);
   bytes_put_u32(out, step->ties);
   bytes_put_f32(out, step->error);
+  bytes_put_u32(out, step->image);
   record_end(out, begin);
   return FARM_OK;
 }
@@ -160,6 +161,8 @@ static enum farm_status put_section(struct bytes_writer *out, const struct engin
   for (int i = 0; i < plan->block_count; i++) TRY(put_block(out, &plan->blocks[i]));
   for (int i = 0; i < plan->blocks[0].input_count; i++) put_type(out, &plan->input_types[i]);
   for (int i = 0; i < plan->blocks[0].output_count; i++) put_type(out, &plan->output_types[i]);
+  bytes_put_u32(out, (uint32_t)section->sm);
+  bytes_put_string(out, section->compiler);
   record_end(out, begin);
   return FARM_OK;
 }

@@ -51,6 +51,7 @@ BUILDER_FN struct plan_builder *builder_new(void) {
   b->engine.section_count = 1;
   b->section.device_class = "cpu vendor:any family:0 model:0 isa:baseline l1d:32k l2:1m l3:32m mem:1g";
   b->section.threads = 1;
+  b->section.compiler = "";
   b->section.plan = (struct plan){.symbols = b->symbols,
                                   .values = b->values,
                                   .blocks = b->blocks,
@@ -155,6 +156,7 @@ BUILDER_FN struct plan_step *builder_step(struct plan_builder *b, int block, enu
                              .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX},
                              .variant = "",
                              .packed_weight = PLAN_NO_INDEX,
+                             .image = PLAN_NO_INDEX,
                              .problem = ""};
   return step;
 }

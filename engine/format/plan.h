@@ -84,6 +84,7 @@ struct plan_step {
   double ci95_ns;
   uint32_t candidates, ties;
   float error;               // largest error against the reference over its tolerance, when measured
+  uint32_t image;            // CUDA: index into weights of the compiled kernels; PLAN_NO_INDEX: none
 };
 
 struct plan_block {
@@ -120,8 +121,17 @@ struct engine_section {
   const char *device_class; // canonical text
   int threads;
   bool measured;            // false: from cost estimates alone
+  int sm;                   // CUDA: what its images are compiled for, 10 * major + minor; else 0
+  const char *compiler;     // CUDA: what made its images, with its version; else ""
   struct plan plan;
 };
+
+/* Is it made for a GPU? Then what plan_step_on_device says of a step is where it runs; else everything is the host's. */
+bool section_is_cuda(const struct engine_section *section);
+/* May the step run on the section's GPU? The runtime still takes it to the host where shapes do not fit the variant. */
+bool plan_step_on_device(const struct engine_section *section, int block, const struct plan_step *step);
+/* Steps that a GPU leaves to the host though they compute: kernels and control flow. 0 for a section of a CPU. */
+int section_host_steps(const struct engine_section *section);
 
 struct engine {
   struct arena arena;

@@ -64,6 +64,7 @@ static enum farm_status step_begin(struct emitter *emitter, const struct operato
                              .outputs = operands + input_count,
                              .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX},
                              .packed_weight = PLAN_NO_INDEX,
+                             .image = PLAN_NO_INDEX,
                              .variant = "",
                              .problem = ""};
   step->name = arena_string(emitter->arena, name, strlen(name));

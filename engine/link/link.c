@@ -147,7 +147,7 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   device_class_print(&target->device_class, class_text);
   TRY(layouts_choose(model, target, pins));
   TRY(array_reserve(&engine->engine.sections, &engine->section_capacity, (size_t)engine->engine.section_count + 1));
-  struct engine_section section = {.threads = target->threads, .measured = measured};
+  struct engine_section section = {.threads = target->threads, .measured = measured, .compiler = ""};
   section.device_class = arena_string(&engine->engine.arena, class_text, strlen(class_text));
   FAIL_IF(!section.device_class, FARM_NO_MEMORY, "out of memory for a section");
   struct emitter emitter = {.model = model,
