@@ -52,8 +52,9 @@ static inline const char *program(void) {
   return path;
 }
 
-/* Starts `tunefarm ARGUMENTS…` (NULL at the end) with a cache, sockets and locks of this test's own. */
-static inline pid_t command_start(const char *const *arguments) {
+/* Starts `tunefarm ARGUMENTS…` (NULL at the end) with a cache, sockets and locks of this test's own; stdout is `to`, or with -1
+ * the file that command_wait reads. */
+static inline pid_t command_start_to(int to, const char *const *arguments) {
   const char *argv[32] = {program()};
   int count = 1;
   while (arguments[count - 1] && count < 31) argv[count] = arguments[count - 1], count++;
@@ -64,7 +65,7 @@ static inline pid_t command_start(const char *const *arguments) {
   pid_t pid = fork();
   if (pid != 0) return pid;
   int to_out = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), to_error = open(error, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  dup2(to_out, STDOUT_FILENO), dup2(to_error, STDERR_FILENO);
+  dup2(to < 0 ? to_out : to, STDOUT_FILENO), dup2(to_error, STDERR_FILENO);
   prctl(PR_SET_PDEATHSIG, SIGTERM); // a failing test leaves nobody behind
   setenv("TUNEFARM_CACHE", cache, 1);
   setenv("TUNEFARM_LOCKS", locks, 1);
@@ -73,6 +74,8 @@ static inline pid_t command_start(const char *const *arguments) {
   execv(argv[0], (char *const *)(uintptr_t)argv);
   _exit(127);
 }
+
+static inline pid_t command_start(const char *const *arguments) { return command_start_to(-1, arguments); }
 
 static inline struct said command_wait(pid_t pid) {
   struct said said = {0};

@@ -1,5 +1,6 @@
 /* `--json[=FILE]`. */
 #include "command.h"
+#include "standard-output.h"
 
 #include "../base/file.h"
 
@@ -25,10 +26,12 @@ enum farm_status json_report(const struct option_optional *option, struct json_t
   }
   text = grown;
   memcpy(text + length, "\n", 2);
-  if (option->value)
+  if (option->value) {
     status = file_write_atomic(option->value, text, length + 1);
-  else if (fputs(text, stdout) == EOF || fflush(stdout) != 0)
-    status = status_set(FARM_IO, "cannot write to stdout");
+  } else {
+    fputs(text, stdout);
+    status = stdout_flush();
+  }
 free_root:
   free(text);
   json_decref(root);

@@ -1,5 +1,6 @@
 /* See report.h. */
 #include "report.h"
+#include "standard-output.h"
 
 #include "../base/strbuf.h"
 
@@ -53,12 +54,9 @@ const char *report_bytes(double bytes, char out[REPORT_BYTES_TEXT]) {
 
 enum farm_status report_give(const struct option_optional *json, json_t *root, void (*show)(const json_t *root)) {
   FAIL_IF(!root, FARM_NO_MEMORY, "out of memory for a report");
-  if (!json->given || json->value) {
-    show(root);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-      json_decref(root);
-      return status_set(FARM_IO, "cannot write to stdout");
-    }
-  }
-  return json_report(json, root);
+  if (json->given && !json->value) return json_report(json, root);
+  enum farm_status filed = json_report(json, json_incref(root)); // the file first: flushing stdout may be the end
+  show(root);
+  json_decref(root);
+  return filed == FARM_OK ? stdout_flush() : filed;
 }

@@ -22,7 +22,7 @@ void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 enum { REPORT_BYTES_TEXT = 32 };
 const char *report_bytes(double bytes, char out[REPORT_BYTES_TEXT]);
 
-/* Gives the report out and frees it: as JSON where --json says, and by `show` on stdout unless the JSON went there. */
+/* Gives the report out and frees it: as JSON where --json says, then by `show` on stdout unless the JSON went there. */
 enum farm_status report_give(const struct option_optional *json, json_t *root, void (*show)(const json_t *root));
 
 #endif

@@ -1,10 +1,10 @@
 /* `tunefarm`: finds the subcommand, runs it, turns its status into the exit code. */
 #include "command.h"
+#include "standard-output.h"
 
 #include "../base/log.h"
 #include "../include/tunefarm.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,23 +26,25 @@ static void help_print(FILE *out) {
           "try again.\n");
 }
 
+static int code_of(const char *name, enum farm_status status) {
+  if (status == FARM_OK) status = stdout_flush();
+  if (status == FARM_OK) return 0;
+  log_error("%s: %s", name, status_message());
+  return status_exit_code(status);
+}
+
 int main(int argc, char **argv) {
-  signal(SIGPIPE, SIG_IGN);
+  stdout_begin();
   if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
     help_print(stdout);
-    return 0;
+    return code_of("help", FARM_OK);
   }
   if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
     printf("tunefarm %s\n", farm_version());
-    return 0;
+    return code_of("version", FARM_OK);
   }
-  for (int i = 0; argc >= 2 && i < COMMANDS; i++) {
-    if (strcmp(argv[1], commands[i]->name) != 0) continue;
-    enum farm_status status = commands[i]->run(argc - 2, argv + 2);
-    if (status == FARM_OK) return 0;
-    log_error("%s: %s", commands[i]->name, status_message());
-    return status_exit_code(status);
-  }
+  for (int i = 0; argc >= 2 && i < COMMANDS; i++)
+    if (strcmp(argv[1], commands[i]->name) == 0) return code_of(commands[i]->name, commands[i]->run(argc - 2, argv + 2));
   if (argc < 2)
     help_print(stderr);
   else
