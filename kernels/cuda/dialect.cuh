@@ -1,6 +1,7 @@
 /* The dialect of our kernels: what a *.cu text may use beyond plain CUDA C++. It is put before every text; nothing is included.
  *
  *   FARM_KERNEL(name, struct, threads) { … args.field … }   a kernel: one argument struct by value, called `args`
+ *   FARM_DEVICE, FARM_MEMBER                                before a function, a member function
  *   FARM_POINTER(type) field;                               in an argument struct: a device pointer (for the host: an address)
  *   FARM_SHARED(type, name, count)                          a shared array, 16-byte aligned; at most 48 KiB per kernel together
  *   name[i]                                                 one element of it
@@ -31,12 +32,14 @@ struct bool8 { u8 bits; };
 
 #ifdef FARM_SIMT
 #include "simt.h"
+#define FARM_MEMBER inline
 #else
 
 #define FARM_KERNEL(name, arguments, threads)                                                                \
   extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ arguments args)
 #define FARM_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #define FARM_DEVICE static __device__ __forceinline__
+#define FARM_MEMBER __device__ __forceinline__
 
 FARM_DEVICE float to_float(float x) { return x; }
 FARM_DEVICE float to_float(bool8 x) { return x.bits ? 1.0f : 0.0f; }
