@@ -1,6 +1,7 @@
 /* Models from elsewhere through the engine: five real ones with the outputs another runtime gave, nine architectures of ONNX's
  * own suite whose weights are constants (slow). The rules are those of the data's own descriptions. */
 #include "model-case-test.h"
+#include "output-rule.h"
 
 #include "../optimizer/onnx/tensor-proto.h"
 #include "../optimizer/passes/pass.h"
@@ -10,29 +11,6 @@ static struct tensor tensor_of(const char *path, struct arena *arena) {
   const char *name;
   REQUIRE_OK(onnx_tensor_read(path, arena, &tensor, &name));
   return tensor;
-}
-
-/* The step between two values that the output can take: the scale of the DequantizeLinear that makes it; 0 for any other output.
- */
-static double output_quantum(const struct model *model, int output) {
-  const struct node *node = model->graph->outputs[output]->producer;
-  if (!node || strcmp(node->row->name, "DequantizeLinear") != 0 || !node->inputs[1]->constant) return 0;
-  const struct tensor *scale = node->inputs[1]->constant;
-  double most = 0;
-  for (int64_t i = 0; i < tensor_elems(scale); i++) {
-    double value = dtype_load_f64(scale->dtype, scale->data, i);
-    if (value > most) most = value;
-  }
-  return most;
-}
-
-static double largest_of(const struct tensor *tensor) {
-  double most = 0;
-  for (int64_t i = 0; i < tensor_elems(tensor); i++) {
-    double value = dtype_load_f64(tensor->dtype, tensor->data, i);
-    if (value > most || -value > most) most = value < 0 ? -value : value;
-  }
-  return most;
 }
 
 /* Shapes of the inputs as the data has them, where the model leaves them open. */
@@ -50,6 +28,8 @@ static void shapes_note(const char *path, const struct tensor *inputs, struct ar
   }
   model_free(&model);
 }
+
+static const struct compare_rule ASKED = {1e-3, 1e-5, true}; // by the data's own README
 
 static void data_set_check(const char *name, struct model_options options) {
   struct arena arena = {0};
@@ -69,8 +49,7 @@ static void data_set_check(const char *name, struct model_options options) {
   engine_run_on(c.context, inputs, c.input_count);
   for (int i = 0; i < c.output_count; i++) {
     struct tensor expected = tensor_of(arena_printf(&arena, "%s/test_data_set_0/output_%d.pb", folder, i), &arena);
-    double quantum = output_quantum(c.model, i), noise = 1e-5 * largest_of(&expected);
-    struct compare_rule rule = {1e-3, noise > quantum ? noise : quantum * 1.0001, false};
+    struct compare_rule rule = output_rule(&ASKED, c.model->graph->outputs[i], &expected);
     struct compare_result result;
     struct tensor actual = output_of(c.context, i);
     tensor_compare(&actual, &expected, &rule, &result);

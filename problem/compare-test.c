@@ -35,3 +35,27 @@ TEST(compare_tells_the_first_difference, "") {
   result = compared(1, (const double[]){1, 2, 8}, (const double[]){1, 2, 8});
   CHECK(result.passed && result.wrong == 0 && result.why[0] == 0);
 }
+
+TEST(compare_tells_the_worst_element, "") {
+  static const double nan = __builtin_nan(""), infinity = __builtin_inf();
+  static const struct {
+    double actual[3], expected[3];
+    int64_t worst;
+  } cases[] = {
+      {{1, 2, 3}, {1, 2, 3}, -1},          // none
+      {{1, 2.5, 9}, {1, 2, 8}, 2},         // the larger error is the later one
+      {{3, 2, 1.5}, {1, 2, 1}, 0},         // and the earlier one
+      {{1000, 2.5, 1}, {1000.9, 2, 1}, 1}, // 0.9 is within the rule at 1000
+      {{1001.5, 1.9, 1}, {1000, 1, 1}, 1}, // of 1.5 only 0.5 is beyond what 1000 may be off
+      {{1e9, nan, 2}, {1, 2, 3}, 1},       // no number is as far off as NaN
+      {{5, 1, infinity}, {1, 1, 1}, 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct compare_result result = compared(1, cases[i].actual, cases[i].expected);
+    CHECK_MESSAGE(result.worst == cases[i].worst, "case %zu: element %lld", i, (long long)result.worst);
+    if (result.worst < 0) continue;
+    double actual = cases[i].actual[result.worst];
+    CHECK(result.worst_expected == cases[i].expected[result.worst]);
+    CHECK(result.worst_actual == actual || actual != actual);
+  }
+}

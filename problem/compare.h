@@ -22,6 +22,8 @@ struct compare_result {
   double max_rel_to_max; // max_abs / max|expected|; 0 when all expected are 0
   double cosine;       // of the two as vectors; 1 for two zero vectors
   char why[160];       // first difference, "" when passed
+  int64_t worst;       // the element furthest outside the rule, -1: none, or types or shapes differ
+  double worst_actual, worst_expected;
 };
 
 void tensor_compare(const struct tensor *actual, const struct tensor *expected, const struct compare_rule *rule,
