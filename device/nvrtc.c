@@ -2,16 +2,31 @@
 #include "nvrtc.h"
 
 #include "library-search.h"
-#include "nvrtc-api.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+typedef int nvrtc_result; // nvrtcResult
+typedef struct _nvrtcProgram *nvrtc_program;
+
+#include "nvrtc-functions.inc"
+
+static struct nvrtc_api {
+#define X(name, result, arguments) result(*name) arguments;
+  NVRTC_API(X)
+#undef X
+} api;
+
+enum nvrtc_number {
+#define X(name, value) name = value,
+  NVRTC_NUMBERS(X)
+#undef X
+};
+
 enum { MOST_ARCHS = 64, MOST_OPTIONS = 8 };
 static const size_t LOG_MOST = (size_t)16 << 20, CUBIN_MOST = (size_t)1 << 30;
 
-static struct nvrtc_api api;
 static int version; // 100 * major + minor
 
 static const struct library_function functions[] = {
