@@ -22,7 +22,7 @@ TEST(samples_quantiles_are_of_type_7, "") {
 /* With samples 0 … n-1 the ends of the interval are their own ranks, and it holds the median of any continuous distribution when
  * more than `low` and at most `high` samples lie below that: a sum of binomials. */
 static double coverage(int n, double *out_low, double *out_high) {
-  double samples[1024], chance = 0, term = 1; // term: C(n, k) / 2^n
+  double samples[1024] = {0}, chance = 0, term = 1; // term: C(n, k) / 2^n
   for (int i = 0; i < n; i++) samples[i] = i;
   samples_median_interval(samples, (size_t)n, out_low, out_high);
   for (int i = 0; i < n; i++) term /= 2;
