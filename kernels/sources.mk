@@ -4,10 +4,11 @@
 KERNEL_SHARED   := $(sort $(filter-out %-test.c,$(wildcard kernels/cpu/*.h kernels/cpu/*.inc)))
 KERNEL_FAMILIES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard kernels/cpu/*/*.c)))))
 KERNEL_ALSO_conv := gemm
+KERNEL_ALSO_cuda-conv := gemm
 
 family_folders = $(addprefix kernels/cpu/,$(1) $(KERNEL_ALSO_$(1)))
 family_files   = $(sort $(KERNEL_SHARED) $(filter-out %-test.c,$(foreach f,$(call family_folders,$(1)),$(wildcard $(f)/*.c $(f)/*.h $(f)/*.inc))))
-CUDA_SHARED   := $(sort $(filter-out %-trial.h %-cost.h,$(wildcard kernels/cuda/*.h kernels/cuda/*.cu kernels/cuda/*.cuh)) kernels/cuda/cuda-text.c)
+CUDA_SHARED   := $(sort $(filter-out %-test.c %-test.h %-trial.h %-trial.c %-cost.h %-cost.c %-step.c,$(foreach e,c h cu cuh,$(wildcard kernels/cuda/*.$(e)))))
 CUDA_FAMILIES := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard kernels/cuda/*/*.c)))))
 CUDA_TEXTS    := $(sort $(foreach e,*.cuh *.cu *-args.h,$(wildcard kernels/cuda/$(e) kernels/cuda/*/$(e))))
 
@@ -21,6 +22,7 @@ KERNEL_SOURCES := $(BUILD)/gen/kernel-sources.inc
 $(KERNEL_SOURCES): kernels/reference-tactic.c kernels/sources.mk $(foreach f,$(KERNEL_FAMILIES),$(call family_files,$(f))) $(foreach f,$(CUDA_FAMILIES),$(call cuda_files,$(f)))
 	@mkdir -p $(@D)
 	@{ $(foreach f,$(KERNEL_FAMILIES),$(call family_line,$(f),$(call family_files,$(f)))) \
+	   $(foreach f,$(CUDA_FAMILIES),$(call family_line,cuda-$(f),$(call cuda_files,$(f)))) \
 	   $(call family_line,reference,kernels/reference-tactic.c) } >$@.new && mv $@.new $@
 
 $(BUILD)/obj/kernels/catalogue.o: $(KERNEL_SOURCES)

@@ -1,0 +1,55 @@
+/* Softmax and norms on a GPU: texts through NVRTC, results through the emulator. */
+#include "../cuda-sweep-test.h"
+
+static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
+static const int some_sms[] = {75, 90, 0};
+
+/* Rows: shorter than a warp, of a warp's lanes and one more, of vectors and not, too long for registers. */
+static const char *const problems[] = {
+    "softmax outer3 len1 f32",
+    "softmax outer5 len33 f32",
+    "softmax outer9 len128 f16",
+    "softmax log outer4 len77 bf16",
+    "softmax outer2 len1000 f32",
+    "softmax log outer2 len5000 f32",
+    "softmax outer2 len20000 f16",
+    "softmax outer3 len10 inner7 f32",
+    "softmax log outer2 len33 inner65 f16",
+    "softmax outer300 len3 f32",
+    "norm layer rows3 len1 f32",
+    "norm layer rows5 len768 f32",
+    "norm rms rows4 len33 bias0 f16",
+    "norm layer rows2 len1024 scale0 bias0 bf16",
+    "norm rms rows2 len5001 scale0 f32",
+    "norm layer rows9 len64 in:f16 in:f32 in:f32 out:f16",
+    "norm layer rows2 len20000 f16",
+};
+
+TEST(cuda_softmax_and_norm_compile, "timeout:120") {
+  struct cuda_sweep sweep = cuda_sweep_compiler("__sm75", 29, some_sms);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  CHECK(sweep.compiled > 3);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_softmax_and_norm_compile_for_every_architecture, "slow timeout:900") {
+  struct cuda_sweep sweep = cuda_sweep_compiler("__sm75", 1, every_sm);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
+  struct cuda_sweep sweep = cuda_sweep_emulator("__sm75", 9, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  CHECK(sweep.checked >= 17);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_softmax_and_norm_in_every_variant, "slow timeout:1800") {
+  struct cuda_sweep sweep = cuda_sweep_emulator("__sm75", 1, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
