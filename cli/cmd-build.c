@@ -91,8 +91,9 @@ static enum farm_status options_finish(struct build_command *command, const stru
 /* ---- reports ---- */
 
 static json_t *layer_json(const struct build_layer *layer) {
-  return json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:i}", "name", layer->name, "onnx", layer->onnx, "problem", layer->problem, "tactic",
-                   layer->tactic, "median_us", layer->median_us, "ci95_us", layer->ci95_us, "ties", (int)layer->ties);
+  return json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:i,s:s}", "name", layer->name, "onnx", layer->onnx, "problem", layer->problem,
+                   "tactic", layer->tactic, "median_us", layer->median_us, "ci95_us", layer->ci95_us, "ties", (int)layer->ties,
+                   "place", layer->on_device ? "device" : "host");
 }
 
 static json_t *comparison_json(const struct build_comparison *c) {
@@ -103,11 +104,12 @@ static json_t *comparison_json(const struct build_comparison *c) {
 static json_t *target_json(const struct build_target_report *target) {
   json_t *layers = json_array();
   for (int i = 0; i < target->layer_count; i++) json_array_append_new(layers, layer_json(&target->layers[i]));
-  return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:I,s:I,s:o}", "target", target->target, "device_class",
-                   target->device_class, "threads", target->threads, "problems", (int)target->problems, "hits", (int)target->hits,
-                   "measured", (int)target->measured, "variants_timed", (int)target->variants_timed, "failed",
-                   (int)target->failed, "device_s", target->device_s, "estimated_ms", target->estimated_ms, "arena_bytes",
-                   (json_int_t)target->arena_bytes, "lower_bound_bytes", (json_int_t)target->lower_bound_bytes, "layers", layers);
+  return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:f,s:f,s:I,s:I,s:o}", "target", target->target, "device_class",
+                   target->device_class, "threads", target->threads, "host_steps", target->host_steps, "problems",
+                   (int)target->problems, "hits", (int)target->hits, "measured", (int)target->measured, "variants_timed",
+                   (int)target->variants_timed, "failed", (int)target->failed, "device_s", target->device_s, "estimated_ms",
+                   target->estimated_ms, "arena_bytes", (json_int_t)target->arena_bytes, "lower_bound_bytes",
+                   (json_int_t)target->lower_bound_bytes, "layers", layers);
 }
 
 static json_t *report_json(const struct build_report *report, const struct build_comparison *comparisons) {
@@ -137,6 +139,9 @@ static void report_show(const struct build_report *report, const struct build_op
              target->device_class, target->threads, target->problems, target->hits, target->measured, target->variants_timed,
              target->failed, target->device_s, target->estimated_ms, target->measured || target->hits ? "expected" : "estimated",
              (double)target->arena_bytes / 1048576);
+    if (target->cuda)
+      log_info("%s: %d steps are left to the host%s", target->device_class, target->host_steps,
+               target->host_steps ? ", which stops the device for each; `tunefarm inspect` shows them" : "");
   }
   if (!options->dry_run) log_info("%s: %.1f MiB, %.1f s", options->output_path, (double)report->bytes / 1048576, report->wall_s);
 }
@@ -227,7 +232,7 @@ static enum farm_status run(int argc, char **argv) {
   struct build_command c = {.cache_mode = "rw", .precision = "f32", .effort = 2, .compare_s = 2};
   const struct option rows[] = {
       {"output", OPTION_TEXT, &c.options.output_path, 0, 0, "ENGINE", "where the engine goes (also -o)", false},
-      {"target", OPTION_LIST, &c.targets, 0, 0, "T", "auto, cpu, or a device class; may be repeated", false},
+      {"target", OPTION_LIST, &c.targets, 0, 0, "T", "auto, cpu, cuda-sm90, or a device class; may be repeated", false},
       {"precision", OPTION_TEXT, &c.precision, 0, 0, "P", "f32", true},
       {"shape", OPTION_LIST, &c.shapes, 0, 0, "NAME=1x3x224x224[:opt[:max]]", "size or range of an input; may be repeated",
        false},

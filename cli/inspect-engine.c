@@ -75,7 +75,9 @@ static const char *step_precision(const struct plan *plan, const struct plan_ste
   return "none";
 }
 
-static json_t *layer_describe(const struct engine *engine, const struct plan *plan, int block, const struct plan_step *step) {
+static json_t *layer_describe(const struct engine *engine, const struct engine_section *section, int block,
+                              const struct plan_step *step) {
+  const struct plan *plan = &section->plan;
   json_t *layer = json_object();
   bool own = !step->domain || !*step->domain;
   char cover[256];
@@ -96,6 +98,9 @@ static json_t *layer_describe(const struct engine *engine, const struct plan *pl
   json_object_set_new(layer, "error", report_real((double)step->error));
   json_object_set_new(layer, "workspace_bytes", json_integer((json_int_t)step->workspace_bytes));
   bool packed = step->kind == STEP_KERNEL && step->packed_weight < (uint32_t)engine->weight_count;
+  bool image = step->image < (uint32_t)engine->weight_count;
+  json_object_set_new(layer, "place", json_string(plan_step_on_device(section, block, step) ? "device" : "host"));
+  json_object_set_new(layer, "image_bytes", json_integer(image ? (json_int_t)engine->weights[step->image].bytes : 0));
   json_object_set_new(layer, "packed_bytes", json_integer(packed ? (json_int_t)engine->weights[step->packed_weight].bytes : 0));
   return layer;
 }
@@ -107,13 +112,16 @@ static json_t *section_describe(const struct engine *engine, const struct engine
   for (int b = 0; b < plan->block_count; b++)
     for (int i = 0; i < plan->blocks[b].step_count; i++) {
       const struct plan_step *step = &plan->blocks[b].steps[i];
-      json_array_append_new(layers, layer_describe(engine, plan, b, step));
+      json_array_append_new(layers, layer_describe(engine, section, b, step));
       if (b == 0 && step->kind == STEP_KERNEL) ns += step->median_ns > 0 ? step->median_ns : step->estimated_ns;
     }
   json_t *out = json_object();
   json_object_set_new(out, "device_class", report_text(section->device_class));
   json_object_set_new(out, "threads", json_integer(section->threads));
   json_object_set_new(out, "measured", json_boolean(section->measured));
+  json_object_set_new(out, "sm", json_integer(section->sm));
+  json_object_set_new(out, "compiler", report_text(section->compiler));
+  json_object_set_new(out, "host_steps", json_integer(section_host_steps(section)));
   json_object_set_new(out, "expected_ms", report_real(ns * 1e-6));
   json_object_set_new(out, "inputs",
                       bindings_describe(plan, plan->input_types, plan->blocks[0].inputs, plan->blocks[0].input_count));
@@ -135,7 +143,7 @@ static json_t *engine_describe(const struct inspect_command *command, const stru
   json_object_set_new(root, "kind", json_string("engine"));
   json_object_set_new(root, "path", report_text(command->path));
   json_object_set_new(root, "bytes", json_integer(stat(command->path, &info) == 0 ? (json_int_t)info.st_size : 0));
-  json_object_set_new(root, "format", json_integer(ENGINE_FORMAT_VERSION));
+  json_object_set_new(root, "format", json_integer(engine->version));
   json_object_set_new(root, "digest", hex_describe(&engine->digest));
   json_object_set_new(root, "model", report_text(engine->model_name));
   json_object_set_new(root, "model_digest", hex_describe(&engine->model_digest));
@@ -151,15 +159,17 @@ static json_t *engine_describe(const struct inspect_command *command, const stru
 
 /* ---- for people ---- */
 
-static void layer_show(const json_t *layer) {
+static void layer_show(const json_t *layer, bool on_gpu) {
+  bool host = strcmp(report_get(layer, "place"), "host") == 0;
   double median = report_number(layer, "median_us"), estimated = report_number(layer, "estimated_us");
   const char *winner = report_get(layer, "winner"), *problem = report_get(layer, "problem");
   if (strcmp(report_get(layer, "kind"), "kernel") != 0) {
     report_line("  %12s  %-9s %s <- %s", "", report_get(layer, "kind"), report_get(layer, "cover"), report_get(layer, "onnx"));
     return;
   }
-  report_line("  %9.1f us%s %s  %s <- %s", median > 0 ? median : estimated, median > 0 ? " " : "~",
-              *winner ? winner : "chosen at run time", report_get(layer, "cover"), report_get(layer, "onnx"));
+  report_line("  %9.1f us%s %s%s  %s <- %s", median > 0 ? median : estimated, median > 0 ? " " : "~",
+              on_gpu && host ? "host: " : "", *winner ? winner : "chosen at run time", report_get(layer, "cover"),
+              report_get(layer, "onnx"));
   if (*problem) report_line("  %12s    %s", "", problem);
   if (report_number(layer, "candidates") > 0)
     report_line("  %12s    %.0f candidates, %.0f tied, interval %.1f us, error %.3f of the tolerance, %s", "",
@@ -182,13 +192,17 @@ static void section_show(const json_t *section) {
   bool measured = json_is_true(json_object_get(section, "measured"));
   report_line("section %s, %.0f threads: %.3f ms %s", report_get(section, "device_class"), report_number(section, "threads"),
               report_number(section, "expected_ms"), measured ? "expected from measurements" : "estimated, not measured");
+  bool on_gpu = report_number(section, "sm") > 0;
+  if (on_gpu)
+    report_line("  for SM version %.0f, kernels by %s; %.0f steps are left to the host", report_number(section, "sm"),
+                report_get(section, "compiler"), report_number(section, "host_steps"));
   bindings_show(json_object_get(section, "inputs"), "in");
   bindings_show(json_object_get(section, "outputs"), "out");
   json_array_foreach(json_object_get(section, "ranges"), i, row)
       report_line("  %-8s%s %.0f to %.0f, best at %.0f", i ? "" : "range", report_get(row, "name"), report_number(row, "min"),
                   report_number(row, "max"), report_number(row, "opt"));
   report_line("  arena %s, %.3f of its lower bound", report_bytes(arena, size), bound > 0 ? arena / bound : 1.0);
-  json_array_foreach(json_object_get(section, "layers"), i, row) layer_show(row);
+  json_array_foreach(json_object_get(section, "layers"), i, row) layer_show(row, on_gpu);
 }
 
 static void engine_show(const json_t *root) {

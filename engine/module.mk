@@ -6,7 +6,7 @@ engine-run_DEPS := engine-format kernels operators device problem base
 engine-link_DIR := engine/link
 engine-link_DEPS := engine-format optimizer kernels operators problem base
 engine-build_DIR := engine/build
-engine-build_DEPS := engine-link engine-format optimizer wire kernels operators problem base
+engine-build_DEPS := engine-link engine-format optimizer wire kernels operators device problem base
 
 # The runtime as a library: nothing but the runtime's folders, and of their symbols only farm_*.
 runtime_archives := $(foreach m,engine-run engine-format kernels operators device problem base,$(BUILD)/lib/$(m).a)

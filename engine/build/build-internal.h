@@ -24,6 +24,23 @@ const struct build_item *build_item_find(const struct item_list *items, const ch
                                          int threads);
 void build_items_free(struct item_list *items);
 
+/* Images for a GPU's section: from options->images, else from NVRTC on this machine, which a locked build may not ask. Keys that
+ * miss under `locked` are collected, and linking goes on with a stand-in, so that one build names them all. */
+struct build_images {
+  struct link_images images; // for the linker
+  const struct build_options *options;
+  struct arena *arena; // of the keys
+  const char **missing;
+  size_t missing_count, missing_capacity;
+  char compiler[64];
+  uint32_t compiled; // by this build
+};
+void build_images_init(struct build_images *images, const struct build_options *options, struct arena *arena);
+void build_images_free(struct build_images *images);
+
+/* Does the class stand for every device of an SM version? Nobody measures it. */
+bool build_class_is_general(const struct device_class *device_class);
+
 /* Target words -> classes. Without a farm `auto` and `cpu` are this machine. */
 struct build_target {
   const char *word, *class_text;

@@ -17,6 +17,7 @@ struct build {
   struct model **models; // one per target: linked engines refer to their weights
   struct digest model_digest;
   struct item_list items;
+  struct build_images images;
   struct lock *pins, *lock; // read, written
   struct link_engine *engine;
 };
@@ -55,16 +56,33 @@ static enum farm_status pins_read(struct build *build) {
   return FARM_OK;
 }
 
+/* A GPU's records and sections are made with one thread: what its host steps run with is the runtime's affair. */
+static int target_threads(const struct build *build, const struct build_target *target) {
+  return target->device_class.kind == DEVICE_CUDA ? 1 : build->threads;
+}
+
+bool build_class_is_general(const struct device_class *device_class) {
+  return device_class->kind == DEVICE_CUDA && !device_class->product[0];
+}
+
+static enum farm_status items_collect(struct build *build, bool general) {
+  for (int i = 0; i < build->target_count; i++)
+    if (build_class_is_general(&build->targets[i].device_class) == general)
+      TRY(build_items_collect(build->models[i], &build->targets[i].device_class, build->threads, build->options->effort,
+                              &build->arena, &build->items));
+  return FARM_OK;
+}
+
 static enum farm_status items_resolve(struct build *build) {
   const struct build_options *options = build->options;
-  for (int i = 0; i < build->target_count; i++)
-    TRY(build_items_collect(build->models[i], &build->targets[i].device_class, build->threads, options->effort, &build->arena,
-                            &build->items));
+  TRY(items_collect(build, false));
+  size_t asked = build->items.count;
+  TRY(items_collect(build, true)); // behind those that a farm can have
   bool measure = options->cache_mode == CACHE_RW || options->cache_mode == CACHE_OFF;
   if (!options->farm || options->effort == 0 || options->dry_run) measure = false;
   if (!options->farm || (options->effort == 0 && options->cache_mode != CACHE_LOCKED)) return FARM_OK;
-  return options->farm->resolve(options->farm->context, build->items.items, build->items.count, build_policy(options->effort),
-                                measure, &build->arena, options->progress, options->progress_context);
+  return options->farm->resolve(options->farm->context, build->items.items, asked, build_policy(options->effort), measure,
+                                &build->arena, options->progress, options->progress_context);
 }
 
 /* A locked build with a miss names every key that is missing. */
@@ -97,11 +115,12 @@ static const struct record *record_find(void *context, const char *problem) {
   const struct record *given = facts->record ? facts->record(facts->context, problem) : NULL;
   if (given) return given;
   const struct build_item *item =
-      build_item_find(&source->build->items, problem, source->target->class_text, source->build->threads);
+      build_item_find(&source->build->items, problem, source->target->class_text, target_threads(source->build, source->target));
   return item ? item->record : NULL;
 }
 
 static bool all_measured(const struct build *build, const struct build_target *target) {
+  if (build_class_is_general(&target->device_class)) return false;
   for (size_t i = 0; i < build->items.count; i++)
     if (strcmp(build->items.items[i].device_class, target->class_text) == 0 && !build->items.items[i].record) return false;
   return true;
@@ -110,17 +129,36 @@ static bool all_measured(const struct build *build, const struct build_target *t
 static enum farm_status section_link(struct build *build, int index) {
   const struct build_target *target = &build->targets[index];
   struct record_source source = {build, target};
-  struct link_target link_target = {target->device_class, build->threads, {record_find, &source}};
+  struct link_target link_target = {
+      target->device_class, target_threads(build, target), {record_find, &source}, &build->images.images};
   const struct lock_section *pins = NULL;
   bool measured = all_measured(build, target);
   if (build->pins) {
-    pins = lock_section_find(build->pins, target->class_text, build->threads);
+    pins = lock_section_find(build->pins, target->class_text, link_target.threads);
     FAIL_IF(!pins, FARM_MISMATCH, "%s: no section for %s with %d threads", build->options->lock_path, target->class_text,
-            build->threads);
+            link_target.threads);
     measured = pins->measured;
   }
+  FAIL_IF(!measured && target->device_class.kind == DEVICE_CUDA && build->options->cache_mode == CACHE_LOCKED, FARM_LOCKED_MISS,
+          "locked: nothing was measured for %s", target->class_text);
   progress(build, "link", (uint32_t)index + 1, (uint32_t)build->target_count);
   return link_section(build->engine, build->models[index], &link_target, pins, measured, build->lock);
+}
+
+/* A locked build takes compiled kernels from the store alone. */
+static enum farm_status images_check(struct build *build) {
+  const struct build_images *images = &build->images;
+  struct build_report *report = build->report;
+  if (images->missing_count == 0) return FARM_OK;
+  report->missing = arena_alloc_array(&report->arena, images->missing_count + 1, sizeof *report->missing);
+  FAIL_IF(!report->missing, FARM_NO_MEMORY, "out of memory for a report");
+  for (size_t i = 0; i < images->missing_count; i++) {
+    report->missing[i] = arena_string(&report->arena, images->missing[i], strlen(images->missing[i]));
+    FAIL_IF(!report->missing[i], FARM_NO_MEMORY, "out of memory for a report");
+    report->missing_count++;
+  }
+  return status_set(FARM_LOCKED_MISS, "locked: %zu compiled kernels are not in the store, the first is %s", images->missing_count,
+                    images->missing[0]);
 }
 
 static const char *base_name(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
@@ -131,6 +169,7 @@ static enum farm_status engine_link(struct build *build) {
   TRY(link_engine_create(base_name(build->options->model_path), &build->model_digest, options_text, &build->engine));
   TRY(lock_create(&build->model_digest, options_text, &build->lock));
   for (int i = 0; i < build->target_count; i++) TRY(section_link(build, i));
+  TRY(images_check(build));
   struct engine *engine = link_engine_get(build->engine);
   build->report->targets = arena_alloc_array(&build->report->arena, (size_t)build->target_count, sizeof *build->report->targets);
   FAIL_IF(!build->report->targets, FARM_NO_MEMORY, "out of memory for a report");
@@ -163,6 +202,8 @@ free_bytes:
 static enum farm_status build_steps(struct build *build) {
   TRY(build_targets_expand(build->options, &build->arena, &build->targets, &build->target_count));
   TRY(models_load(build));
+  for (int i = 0; i < build->target_count; i++)
+    if (build->targets[i].device_class.kind == DEVICE_CUDA) build_images_init(&build->images, build->options, &build->arena);
   TRY(pins_read(build));
   if (!build->pins) {
     TRY(items_resolve(build));
@@ -183,6 +224,7 @@ enum farm_status build_run(const struct build_options *options, struct build_rep
   lock_free(&build.lock);
   lock_free(&build.pins);
   build_items_free(&build.items);
+  build_images_free(&build.images);
   for (int i = 0; build.models && i < build.target_count; i++) model_free(&build.models[i]);
   arena_free(&build.arena);
   out_report->wall_s = (double)(clock_now_ns() - begin) * 1e-9;

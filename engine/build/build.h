@@ -67,6 +67,7 @@ struct build_options {
   const char *const *passes_off; // NULL-terminated; NULL: none
   bool dry_run;
   struct build_farm *farm; // NULL: none
+  const struct link_images *images; // a GPU's compiled kernels; NULL: NVRTC on this machine, and under `locked` none at all
   struct link_facts facts; // asked before the farm's records, for every problem and target; {0}: none
   void (*progress)(void *, const struct build_progress *);
   void *progress_context;
@@ -76,6 +77,7 @@ struct build_layer { // one step of the plan, as the report shows it
   const char *name, *onnx, *problem, *tactic;
   double median_us, ci95_us, estimated_us;
   uint32_t ties;
+  bool on_device; // of a GPU; else the host's
 };
 
 struct build_target_report {
@@ -86,6 +88,8 @@ struct build_target_report {
   struct build_layer *layers;
   int layer_count;
   uint64_t arena_bytes, lower_bound_bytes;
+  bool cuda;
+  int host_steps; // that a GPU leaves to the host
 };
 
 struct build_report {

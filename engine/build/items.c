@@ -64,6 +64,8 @@ static enum farm_status problem_add(void *context, const struct problem *problem
   struct collector *c = context;
   (void)node;
   if (problem->kind == PROBLEM_OP) return FARM_OK; // its operands cannot be made from its text: the cost model decides
+  if (c->device_class->kind == DEVICE_CUDA && catalogue_variants(problem, c->device_class, LAYOUT_ANY, NULL, 0) == 0)
+    return FARM_OK; // left to the host
   char *key = malloc(strlen(text) + strlen(c->class_text) + 32);
   FAIL_IF(!key, FARM_NO_MEMORY, "out of memory for a key");
   item_key(text, c->class_text, c->threads, key, strlen(text) + strlen(c->class_text) + 32);
@@ -87,6 +89,7 @@ static enum farm_status problem_add(void *context, const struct problem *problem
 enum farm_status build_items_collect(struct model *model, const struct device_class *device_class, int threads, int effort,
                                      struct arena *arena, struct item_list *items) {
   char class_text[DEVICE_CLASS_TEXT_MAX];
+  if (device_class->kind == DEVICE_CUDA) threads = 1;
   device_class_print(device_class, class_text);
   struct collector *c = calloc(1, sizeof *c);
   FAIL_IF(!c, FARM_NO_MEMORY, "out of memory for problems");

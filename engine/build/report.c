@@ -7,8 +7,9 @@ static const char *copy(struct arena *arena, const char *text) {
   return arena_string(arena, text ? text : "", strlen(text ? text : ""));
 }
 
-static enum farm_status layers_fill(const struct plan_block *block, struct build_report *report,
+static enum farm_status layers_fill(const struct engine_section *section, struct build_report *report,
                                     struct build_target_report *out) {
+  const struct plan_block *block = &section->plan.blocks[0];
   out->layers = arena_alloc_array(&report->arena, (size_t)block->step_count + 1, sizeof *out->layers);
   FAIL_IF(!out->layers, FARM_NO_MEMORY, "out of memory for a report");
   for (int i = 0; i < block->step_count; i++) {
@@ -21,7 +22,8 @@ static enum farm_status layers_fill(const struct plan_block *block, struct build
                                 step->median_ns * 1e-3,
                                 step->ci95_ns * 1e-3,
                                 step->estimated_ns * 1e-3,
-                                step->ties};
+                                step->ties,
+                                plan_step_on_device(section, 0, step)};
     FAIL_IF(!layer.name || !layer.onnx || !layer.problem || !layer.tactic, FARM_NO_MEMORY, "out of memory for a report");
     out->layers[out->layer_count++] = layer;
     out->estimated_ms += (step->median_ns > 0 ? step->median_ns : step->estimated_ns) * 1e-6;
@@ -49,9 +51,11 @@ enum farm_status build_report_target(const struct engine_section *section, const
                                     .device_class = copy(&report->arena, target->class_text),
                                     .threads = section->threads,
                                     .arena_bytes = section->plan.arena_bytes,
-                                    .lower_bound_bytes = section->plan.lower_bound_bytes};
+                                    .lower_bound_bytes = section->plan.lower_bound_bytes,
+                                    .cuda = section_is_cuda(section),
+                                    .host_steps = section_host_steps(section)};
   FAIL_IF(!out.target || !out.device_class, FARM_NO_MEMORY, "out of memory for a report");
-  TRY(layers_fill(&section->plan.blocks[0], report, &out));
+  TRY(layers_fill(section, report, &out));
   costs_add(items, target, &out);
   report->targets[report->target_count++] = out;
   return FARM_OK;

@@ -9,7 +9,7 @@
 
 #define AMD "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g"
 #define INTEL "cpu vendor:intel family:6 model:143 isa:avx512 l1d:48k l2:2m l3:105m mem:64g"
-#define H200 "cuda sm:90 product:h200 sms:132 mem:141g"
+#define H200 "cuda sm:90 product:h200 sms:132 clock:1980 memclock:3201 mem:141g"
 #define OTHER "cuda sm:900 product:later sms:1 mem:1g"
 
 static const char *const known[] = {AMD, INTEL, H200, OTHER};
@@ -23,9 +23,9 @@ static const struct {
     {"auto", 0xf, TARGET_THIS_MACHINE},
     {"cpu", 0x3, TARGET_THIS_MACHINE},
     {"cuda", 0xc, TARGET_ERROR},
-    {"cuda-sm90", 0x4, TARGET_ERROR},
-    {"cuda-sm900", 0x8, TARGET_ERROR},
-    {"cuda-sm9", 0, TARGET_ERROR},
+    {"cuda-sm90", 0x4, TARGET_ITSELF},
+    {"cuda-sm900", 0x8, TARGET_ITSELF},
+    {"cuda-sm9", 0, TARGET_ITSELF},
     {"cuda-sm", 0, TARGET_ERROR},
     {"cpu-sm90", 0, TARGET_ERROR},
     {"cp", 0, TARGET_ERROR},
@@ -33,9 +33,9 @@ static const struct {
     {"Auto", 0, TARGET_ERROR},
     {AMD, 0x1, TARGET_ITSELF},
     {INTEL, 0x2, TARGET_ITSELF},
-    {H200, 0x4, TARGET_ERROR},
+    {H200, 0x4, TARGET_ITSELF},
     {"cpu vendor:amd", 0, TARGET_ITSELF}, // a class is meant whole
-    {"cuda sm:90", 0, TARGET_ERROR},
+    {"cuda sm:90", 0, TARGET_ITSELF},
     {"cpu ", 0, TARGET_ITSELF},
     {"auto ", 0, TARGET_ERROR},
 };
@@ -93,16 +93,24 @@ TEST(targets_expand_to_what_is_known_or_may_be_built_unseen, "") {
     struct build_farm *farm;
     const char *first, *second, *wanted;
   } cases[] = {
-      {&farm, "auto", NULL, AMD ";" INTEL ";"}, {&farm, NULL, NULL, AMD ";" INTEL ";"}, {&farm, "cpu", "auto", AMD ";" INTEL ";"},
-      {&farm, INTEL, "cpu", INTEL ";" AMD ";"}, {NULL, "auto", NULL, this_machine},     {NULL, NULL, NULL, this_machine},
-      {NULL, "cpu", "auto", this_machine},      {NULL, INTEL, NULL, INTEL ";"},
+      {&farm, "auto", NULL, AMD ";" INTEL ";"},
+      {&farm, NULL, NULL, AMD ";" INTEL ";"},
+      {&farm, "cpu", "auto", AMD ";" INTEL ";"},
+      {&farm, INTEL, "cpu", INTEL ";" AMD ";"},
+      {NULL, "auto", NULL, this_machine},
+      {NULL, NULL, NULL, this_machine},
+      {NULL, "cpu", "auto", this_machine},
+      {NULL, INTEL, NULL, INTEL ";"},
+      {NULL, H200, NULL, H200 ";"},
+      {NULL, "cuda-sm90", H200, "cuda sm:90;" H200 ";"},
+      {&farm, "cuda-sm90", NULL, "cuda sm:90;"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     REQUIRE_OK(expanded(cases[i].farm, cases[i].first, cases[i].second, got, sizeof got));
     CHECK_TEXT(got, cases[i].wanted);
   }
-  CHECK(expanded(&farm, "cuda-sm90", NULL, got, sizeof got) == FARM_UNSUPPORTED);
-  CHECK(expanded(NULL, H200, NULL, got, sizeof got) == FARM_UNSUPPORTED &&
+  CHECK(expanded(&farm, "cuda", NULL, got, sizeof got) == FARM_UNSUPPORTED);
+  CHECK(expanded(NULL, "cuda-smx", NULL, got, sizeof got) == FARM_USAGE &&
         expanded(NULL, "", NULL, got, sizeof got) == FARM_USAGE);
   CHECK(expanded(NULL, "cpu vendor:amd", NULL, got, sizeof got) == FARM_USAGE);
 }

@@ -14,13 +14,14 @@ enum farm_status target_word_parse(const char *word, struct target_word *out) {
   bool is_arch = strncmp(word, CUDA_ARCH, strlen(CUDA_ARCH)) == 0 && word[strlen(CUDA_ARCH)];
   if (strchr(word, ' ')) {
     out->scope = TARGET_CLASS;
-    if (strncmp(word, "cpu ", 4) == 0) out->unseen = TARGET_ITSELF;
+    if (strncmp(word, "cpu ", 4) == 0 || strncmp(word, "cuda ", 5) == 0) out->unseen = TARGET_ITSELF;
   } else if (strcmp(word, "auto") == 0) {
     *out = (struct target_word){TARGET_EVERY, TARGET_THIS_MACHINE, ""};
     return FARM_OK;
   } else if (strcmp(word, "cpu") == 0) {
     out->unseen = TARGET_THIS_MACHINE;
   } else if (is_arch) {
+    out->unseen = TARGET_ITSELF;
     snprintf(out->text, sizeof out->text, CUDA_CLASS "%s", word + strlen(CUDA_ARCH));
     return FARM_OK;
   }

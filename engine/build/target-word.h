@@ -4,8 +4,9 @@
  *   auto                  every class                             this machine
  *   cpu                   classes of CPUs                         this machine
  *   KIND (cuda, …)        classes of that kind                    an error
- *   cuda-sm90             `cuda sm:90 …`                          an error
+ *   cuda-sm90             `cuda sm:90 …`                          `cuda sm:90`: a section nobody measured
  *   cpu vendor:amd …      that class, spelt out                   that class: a section nobody measured
+ *   cuda sm:90 …          that class, spelt out                   that class: a section nobody measured
  *   KIND more words …     that class, spelt out                   an error
  */
 #ifndef ENGINE_BUILD_TARGET_WORD_H

@@ -371,6 +371,7 @@ static enum farm_status engine_fill(const uint8_t *data, size_t length, bool ver
   struct areas areas = {0};
   TRY(header_check(data, length, &header));
   engine->digest = header.digest;
+  engine->version = (int)header.version;
   TRY(areas_find(data, length, header.entries, &areas));
   engine->arena.limit_bytes = areas.metadata_bytes * 32 + (1 << 20); // the least records become about 10 times as large
   TRY(metadata_read(&areas, header.version, engine));

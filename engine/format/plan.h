@@ -135,6 +135,7 @@ int section_host_steps(const struct engine_section *section);
 
 struct engine {
   struct arena arena;
+  int version; // of the file it was read from
   const char *model_name;
   struct digest model_digest;    // of the ONNX model's content (external data included)
   const char *build;             // tunefarm version that linked it

@@ -12,7 +12,7 @@ static bool usable(const struct record_entry *entry, const struct problem *probl
                    enum tactic_layout layout, struct variant *out_variant) {
   if (entry->status != FARM_OK || entry->times.n == 0 || variant_parse(entry->variant, out_variant) != FARM_OK) return false;
   const struct tactic *tactic = out_variant->tactic;
-  if (tactic->device != target->device_class.kind || tactic->isa > target->device_class.isa) return false;
+  if (!tactic_fits(tactic, &target->device_class)) return false;
   if (strcmp(entry->source_digest, tactic_source_digest(tactic)) != 0) return false;
   return layout_fits(out_variant, layout) && variant_legal(problem, out_variant);
 }
@@ -54,10 +54,19 @@ enum farm_status link_choose(const struct link_target *target, const struct prob
   } else {
     choice.candidates = 0;
     choice.variant = catalogue_default(problem, &target->device_class, layout, target->threads);
+    if (!choice.variant.tactic) {
+      *out_choice = link_choice_host(problem);
+      return FARM_OK;
+    }
   }
   choice.estimated_ns = variant_cost(problem, &choice.variant, &target->device_class, target->threads);
   *out_choice = choice;
   return FARM_OK;
+}
+
+struct link_choice link_choice_host(const struct problem *problem) {
+  enum { STOP_NS = 40000, BUS_BYTES_PER_NS = 10 }; // two waits, and PCI Express as most machines have it
+  return (struct link_choice){.host = true, .estimated_ns = STOP_NS + problem_bytes(problem) / BUS_BYTES_PER_NS};
 }
 
 double link_choice_ns(const struct link_choice *choice) {

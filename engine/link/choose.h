@@ -3,14 +3,19 @@
  * The rule on records: among the entries that this build knows, that are legal and of the asked layout: the lowest rank; among
  * ties less workspace, then the variant's text; when no finalist has that layout, the smallest screened median. The default is an
  * entry like others.
+ *
+ * What no CUDA tactic solves is left to the host (`host`): it costs its bytes over the bus and a stop of the device, and the
+ * runtime finds the host's variant.
  */
 #ifndef ENGINE_LINK_CHOOSE_H
 #define ENGINE_LINK_CHOOSE_H
 
+#include "../../base/bytes.h"
 #include "../../kernels/tactic.h"
 #include "../../problem/record.h"
 
 struct link_choice {
+  bool host; // of a CUDA class: no tactic, the host computes it
   struct variant variant;
   double estimated_ns, median_ns, ci95_ns; // median 0: not measured
   uint32_t candidates, ties;               // entries that stood for choice; how many share the winner's rank
@@ -24,16 +29,28 @@ struct link_facts {
   void *context;
 };
 
-struct link_target {
-  struct device_class device_class;
-  int threads;
-  struct link_facts facts;
+/* Where compiled kernels come from: an artefact store, a compiler, both. */
+struct link_images {
+  /* The image of one whole text for one SM version. Statuses pass through the build: FARM_LOCKED_MISS when it may only be taken
+   * from a store and is not there (the message names the key), FARM_UNSUPPORTED without store and compiler. */
+  enum farm_status (*get)(void *context, const char *source, int sm, struct bytes_writer *out_image);
+  void *context;
+  const char *compiler; // "nvrtc 13.0": noted in the section; part of an artefact's key
 };
 
-/* problem_text is the canonical text. Always finds one: the reference is last. */
+struct link_target {
+  struct device_class device_class;
+  int threads; // 1 for a CUDA class
+  struct link_facts facts;
+  const struct link_images *images; // CUDA classes need it; NULL for CPUs
+};
+
+/* problem_text is the canonical text. Always finds one for a CPU, whose reference is last. */
 enum farm_status link_choose(const struct link_target *target, const struct problem *problem, const char *problem_text,
                              enum tactic_layout layout, struct link_choice *out_choice);
 /* Estimated or measured nanoseconds of a choice. */
 double link_choice_ns(const struct link_choice *choice);
+/* The choice of a CUDA class to leave a problem to the host. */
+struct link_choice link_choice_host(const struct problem *problem);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HOST_PIN "host" // the variant of a step that a GPU leaves to the host
+
 /* The name a decision is pinned by: the node's first output. */
 static const char *pin_name(const struct node *node) {
   for (int i = 0; i < node->output_count; i++)
@@ -13,10 +15,15 @@ static const char *pin_name(const struct node *node) {
 
 static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct node *node, const struct problem *problem,
                                         const struct link_target *target, struct link_choice *out) {
+  if (target->device_class.kind == DEVICE_CUDA && strcmp(pin->variant, HOST_PIN) == 0) {
+    *out = link_choice_host(problem);
+    return FARM_OK;
+  }
   enum farm_status status = variant_parse(pin->variant, &out->variant);
   FAIL_IF(status != FARM_OK, FARM_MISMATCH, "%s: the lock file pins %s, which this tunefarm does not know", node->name,
           pin->variant);
-  FAIL_IF(!variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here",
+  bool fits = tactic_fits(out->variant.tactic, &target->device_class);
+  FAIL_IF(!fits || !variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here",
           node->name, pin->variant);
   out->median_ns = pin->median_ns;
   out->ci95_ns = pin->ci95_ns;
@@ -27,19 +34,26 @@ static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct
   return FARM_OK;
 }
 
-static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct problem *problem,
-                                    const char *text, struct link_choice *out) {
+static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct plan_step *step,
+                                    const struct problem *problem, const char *text, struct link_choice *out) {
   enum tactic_layout layout = layout_of_node(node);
+  bool placed = !emitter->cuda || emit_may_run_on_device(emitter, node, step);
   *out = (struct link_choice){0};
   if (emitter->pins) {
     const struct lock_pin *pin = lock_pin_find(emitter->pins, pin_name(node));
     FAIL_IF(!pin, FARM_MISMATCH, "%s: the lock file has no pin for %s", node->name, pin_name(node));
     TRY(choice_from_pin(pin, node, problem, emitter->target, out));
+    FAIL_IF(!placed && !out->host, FARM_MISMATCH, "%s: the lock file pins %s, but it runs on the host", node->name, pin->variant);
+  } else if (!placed) {
+    *out = link_choice_host(problem);
   } else {
     TRY(link_choose(emitter->target, problem, text, layout, out));
   }
   char variant[VARIANT_TEXT_MAX];
-  variant_print(&out->variant, variant);
+  if (out->host)
+    strcpy(variant, HOST_PIN);
+  else
+    variant_print(&out->variant, variant);
   struct lock_pin noted = {pin_name(node), layout_pinned(node), variant,   out->median_ns,
                            out->ci95_ns,   out->candidates,     out->ties, out->error};
   return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &noted) : FARM_OK;
@@ -107,9 +121,9 @@ enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, s
     return constants_keep(emitter, node, step);
   }
   if (status != FARM_OK) return status_prefix(status, "%s", node->name);
-  TRY(choice_make(emitter, node, &problem, text, &choice));
-  char variant[VARIANT_TEXT_MAX];
-  variant_print(&choice.variant, variant);
+  TRY(choice_make(emitter, node, step, &problem, text, &choice));
+  char variant[VARIANT_TEXT_MAX] = "";
+  if (!choice.host) variant_print(&choice.variant, variant);
   step->variant = arena_string(emitter->arena, variant, strlen(variant));
   step->problem = arena_string(emitter->arena, text, strlen(text));
   FAIL_IF(!step->variant || !step->problem, FARM_NO_MEMORY, "out of memory for a step");
@@ -119,6 +133,8 @@ enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, s
   step->candidates = choice.candidates;
   step->ties = choice.ties;
   step->error = choice.error;
+  if (choice.host) return constants_keep(emitter, node, step);
+  if (emitter->cuda) TRY(emit_image(emitter, &problem, &choice.variant, step));
   step->packing_revision = (uint32_t)choice.variant.tactic->packing_revision;
   TRY(pack(emitter, node, &problem, &choice.variant, step));
   TRY(constants_keep(emitter, node, step));

@@ -213,6 +213,7 @@ static enum farm_status node_emit(struct emitter *emitter, const struct node *no
                  node->input_count, node->output_count, &step));
   TRY(attrs_copy(emitter->arena, &node->attrs, &step->attrs));
   TRY(inputs_fill(emitter, node, step));
+  if (emitter->cuda) emit_settle(emitter, node);
   if (node->row->flags & OPERATOR_CONTROL) {
     step->kind = control_kind(node);
     return control_emit(emitter, node, step);

@@ -18,6 +18,9 @@ struct emitter {
   struct link_shapes optimal, largest;
   struct plan *plan;
   size_t value_capacity, block_capacity;
+  bool cuda;               // the section is a GPU's
+  uint8_t *unsettled;      // by IR value id, CUDA: its type follows from data, or may, when it runs
+  struct map images;       // hex digest of a text -> index of its image + 1
   uint32_t *index_of;      // by IR value id: plan value, PLAN_NO_INDEX: none yet
   struct plan_step *steps; // of the block being emitted
   size_t step_count, step_capacity;
@@ -38,6 +41,14 @@ enum farm_status emit_graph(struct emitter *emitter, struct graph *graph, uint32
 
 /* emit-kernel.c: problem, variant, packing, workspace of one step */
 enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, struct plan_step *step);
+
+/* emit-device.c, of CUDA sections. emit_settle notes what is known of a node's outputs before it runs: a step behind a branch, a
+ * loop or data runs on the host, and needs its constants row-major. */
+void emit_settle(struct emitter *emitter, const struct node *node);
+bool emit_may_run_on_device(const struct emitter *emitter, const struct node *node, const struct plan_step *step);
+/* The text of the variant becomes an image of the engine, once per text. A library's tactic has none. */
+enum farm_status emit_image(struct emitter *emitter, const struct problem *problem, const struct variant *variant,
+                            struct plan_step *step);
 
 /* storage.c: offsets in the arena; the plan's block 0 must be complete */
 enum farm_status emit_storage(struct plan *plan, struct arena *scratch);

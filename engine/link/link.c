@@ -127,6 +127,8 @@ static enum farm_status plan_emit(struct emitter *emitter) {
   emitter->index_of = arena_alloc_array(&emitter->scratch, count, sizeof *emitter->index_of);
   FAIL_IF(!emitter->index_of, FARM_NO_MEMORY, "out of memory for %zu values", count);
   for (size_t i = 0; i < count; i++) emitter->index_of[i] = PLAN_NO_INDEX;
+  emitter->unsettled = arena_alloc_array(&emitter->scratch, count, 1);
+  FAIL_IF(!emitter->unsettled, FARM_NO_MEMORY, "out of memory for %zu values", count);
   TRY(link_shapes_infer(emitter->model, LINK_OPTIMAL, &emitter->optimal));
   TRY(link_shapes_infer(emitter->model, LINK_LARGEST, &emitter->largest));
   uint32_t main_block;
@@ -144,17 +146,22 @@ static enum farm_status plan_emit(struct emitter *emitter) {
 enum farm_status link_section(struct link_engine *engine, struct model *model, const struct link_target *target,
                               const struct lock_section *pins, bool measured, struct lock *lock) {
   char class_text[DEVICE_CLASS_TEXT_MAX];
+  bool cuda = target->device_class.kind == DEVICE_CUDA;
+  FAIL_IF(cuda && !target->images, FARM_FAILURE, "a section of a GPU without images");
   device_class_print(&target->device_class, class_text);
   TRY(layouts_choose(model, target, pins));
   TRY(array_reserve(&engine->engine.sections, &engine->section_capacity, (size_t)engine->engine.section_count + 1));
   struct engine_section section = {.threads = target->threads, .measured = measured, .compiler = ""};
   section.device_class = arena_string(&engine->engine.arena, class_text, strlen(class_text));
-  FAIL_IF(!section.device_class, FARM_NO_MEMORY, "out of memory for a section");
+  if (cuda) section.sm = target->device_class.sm;
+  if (cuda) section.compiler = arena_string(&engine->engine.arena, target->images->compiler, strlen(target->images->compiler));
+  FAIL_IF(!section.device_class || !section.compiler, FARM_NO_MEMORY, "out of memory for a section");
   struct emitter emitter = {.model = model,
                             .target = target,
                             .pins = pins,
                             .lock = lock,
                             .weights = &engine->weights,
+                            .cuda = cuda,
                             .arena = &engine->engine.arena,
                             .plan = &section.plan};
   enum farm_status status = FARM_OK;
@@ -164,6 +171,7 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   if (lock) engine->engine.lock_digest = lock_digest(lock);
 free_emitter:
   free(emitter.steps);
+  map_free(&emitter.images);
   link_shapes_free(&emitter.optimal);
   link_shapes_free(&emitter.largest);
   arena_free(&emitter.scratch);

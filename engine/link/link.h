@@ -21,7 +21,8 @@ enum farm_status link_engine_create(const char *model_name, const struct digest 
 void link_engine_free(struct link_engine **engine);
 
 /* Adds a section. `pins`: take layouts and variants from there (FARM_MISMATCH when one does not fit), else decide from
- * target->facts. `measured`: whether records stood behind it. Decisions are noted in `lock`. */
+ * target->facts. A CUDA class takes its kernels' images from target->images. `measured`: whether records stood behind it.
+ * Decisions are noted in `lock`. */
 enum farm_status link_section(struct link_engine *engine, struct model *model, const struct link_target *target,
                               const struct lock_section *pins, bool measured, struct lock *lock);
 /* The engine so far, for writing and inspection; valid until link_engine_free. */
