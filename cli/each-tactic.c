@@ -3,6 +3,7 @@
 
 #include "report.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <limits.h>
@@ -54,11 +55,23 @@ static void trial_report(struct trials_run *run, const struct case_trial *trial,
   snprintf(run->worst_why, sizeof run->worst_why, "node %s, tactic %s: %s", node, trial->variant, why);
 }
 
+/* A plain line each ten seconds; whoever is verbose sees each trial anyway. */
+static void progress_say(const struct trials_run *run, size_t done, uint64_t begin_ns, uint64_t *last_ns) {
+  const uint64_t period_ns = 10000000000u;
+  uint64_t now = clock_now_ns();
+  if (run->verbose || done == 0 || now - *last_ns < period_ns) return;
+  double left_s = (double)(now - begin_ns) * 1e-9 / (double)done * (double)(run->list.count - done);
+  log_info("%s: %zu of %zu variants, %.0f s left", run->folder, done, run->list.count, left_s);
+  *last_ns = now;
+}
+
 static void trials_run(struct trials_run *run, bool defaults_pass) {
+  uint64_t begin_ns = clock_now_ns(), last_ns = begin_ns;
   for (size_t i = 0; i < run->list.count; i++) {
     const struct case_trial *trial = &run->list.items[i];
     char why[WHY_BYTES] = "";
     enum case_verdict verdict = CASE_PASS;
+    progress_say(run, i, begin_ns, &last_ns);
     run->options.trial = trial;
     if (!trial->standing || !defaults_pass) verdict = case_run_apart(run->folder, &run->options, run->timeout_s, why, sizeof why);
     trial_report(run, trial, verdict, why);
