@@ -125,7 +125,8 @@ static inline bool cuda_sweep_wanted(const struct cuda_sweep *sweep, const struc
   return (index + sweep->problems) % sweep->stride == 0;
 }
 
-static inline void cuda_sweep_variants(struct cuda_sweep *sweep, const char *text, const struct problem *problem, struct kernel_case *made) {
+static inline void cuda_sweep_variants(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
+                                       struct kernel_case *made) {
   static struct variant variants[CUDA_SWEEP_MOST_VARIANTS];
   int count = catalogue_variants(problem, &sweep->device_class, LAYOUT_ANY, variants, CUDA_SWEEP_MOST_VARIANTS);
   CHECK_MESSAGE(count > 0 && count <= CUDA_SWEEP_MOST_VARIANTS, "%s has %d variants", text, count);

@@ -26,21 +26,21 @@ static const char *const problems[] = {
 };
 
 TEST(cuda_softmax_and_norm_compile, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler("__sm75", 29, some_sms);
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 29, some_sms);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   CHECK(sweep.compiled > 3);
   cuda_sweep_end(&sweep);
 }
 
 TEST(cuda_softmax_and_norm_compile_for_every_architecture, "slow timeout:900") {
-  struct cuda_sweep sweep = cuda_sweep_compiler("__sm75", 1, every_sm);
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
 
 TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator("__sm75", 9, 90);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 9, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   CHECK(sweep.checked >= 17);
@@ -48,7 +48,7 @@ TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
 }
 
 TEST(cuda_softmax_and_norm_in_every_variant, "slow timeout:1800") {
-  struct cuda_sweep sweep = cuda_sweep_emulator("__sm75", 1, 90);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
