@@ -61,6 +61,18 @@ TEST(stdout_that_cannot_be_written_is_an_error, "") {
   signal(SIGPIPE, SIG_DFL);
 }
 
+/* A closed descriptor's number must not go to a file that is opened later: the engine would get what is meant for stdout. */
+TEST(stdout_that_is_closed_is_an_error, "") {
+  char command[2 * PATH_MAX];
+  snprintf(command, sizeof command, "'%s' inspect '%s' >&- 2> '%s'", program(), small_model("small.onnx", "4"), in_folder("said"));
+  int code = system(command);
+  char *text;
+  size_t length;
+  REQUIRE_OK(file_read_all(in_folder("said"), 1 << 16, &text, &length));
+  CHECK_MESSAGE(WIFEXITED(code) && WEXITSTATUS(code) == 1 && strstr(text, "cannot write to stdout"), "status %d: %s", code, text);
+  free(text);
+}
+
 static bool ignores_sigpipe(pid_t pid) {
   char path[64], line[256];
   unsigned long long ignored = 0;

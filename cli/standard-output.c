@@ -1,6 +1,7 @@
 /* See standard-output.h. */
 #include "standard-output.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -9,7 +10,19 @@
 
 static bool may_die;
 
-void stdout_begin(void) { may_die = signal(SIGPIPE, SIG_IGN) == SIG_DFL; }
+/* Descriptors 0 to 2 are open from here on, so that no file or socket of ours gets the number of a stream that was closed.
+ * /dev/null for reading: what is written to such a stdout fails, as it would have. */
+static void streams_hold(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) close(fd);
+}
+
+void stdout_begin(void) {
+  streams_hold();
+  may_die = signal(SIGPIPE, SIG_IGN) == SIG_DFL;
+}
 
 /* Asked of the pipe itself: the errno of the write that failed may be long gone. */
 static bool reader_has_gone(void) {

@@ -54,7 +54,8 @@ static enum farm_status check_entry(const struct record_entry *entry, enum recor
           "record: %s cannot have status %s", entry->variant, status_name(entry->status));
   FAIL_IF(entry->status == FARM_OK && (entry->message[0] || entry->times.n == 0), FARM_INVALID,
           "record: %s is OK with a message or without times", entry->variant);
-  FAIL_IF(isnan(entry->error) || signbit(entry->error), FARM_INVALID, "record: error of %s is no error", entry->variant);
+  FAIL_IF(isnan(entry->error) || signbit(entry->error) || (entry->status == FARM_OK && isinf(entry->error)), FARM_INVALID,
+          "record: error of %s is no error", entry->variant);
   FAIL_IF(kind == RECORD_SCREEN && entry->finalist, FARM_INVALID, "record: a screen has no finalist");
   bool ranked = entry->finalist && entry->status == FARM_OK;
   FAIL_IF(ranked != (entry->rank != RECORD_RANK_NONE), FARM_INVALID, "record: rank of %s does not fit", entry->variant);

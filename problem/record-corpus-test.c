@@ -221,6 +221,7 @@ SPOILED(time_below_zero, entries[0].times[0] = -0.0)
 SPOILED(quartiles_out_of_order, entries[0].times[1] = 1001)
 SPOILED(interval_beside_median, entries[0].times[6] = 1001)
 SPOILED(error_of_nan, entries[3].error = NAN)
+SPOILED(error_of_infinity, entries[0].error = INFINITY)
 SPOILED(unknown_flag, entries[0].flags |= 4)
 SPOILED(rank_of_no_finalist, entries[3].rank = 1)
 SPOILED(source_in_upper_case, entries[0].source = SOURCE_UPPER)
@@ -267,6 +268,7 @@ static const struct specimen specimens[] = {
     {"time-below-zero", time_below_zero, FARM_INVALID, "time 0 of a__x__avx2 is no time", NULL},
     {"quartiles-out-of-order", quartiles_out_of_order, FARM_INVALID, "out of order", NULL},
     {"interval-beside-median", interval_beside_median, FARM_INVALID, "misses its median", NULL},
+    {"error-of-infinity", error_of_infinity, FARM_INVALID, "is no error", NULL},
     {"error-of-nan", error_of_nan, FARM_INVALID, "is no error", NULL},
     {"unknown-flag", unknown_flag, FARM_INVALID, "wrong length", NULL},
     {"rank-of-no-finalist", rank_of_no_finalist, FARM_INVALID, "does not fit", NULL},
