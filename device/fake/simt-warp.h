@@ -36,7 +36,6 @@ static inline unsigned __ballot_sync(unsigned mask, int predicate, SIMT_LINE) {
 }
 static inline int __any_sync(unsigned mask, int predicate, SIMT_LINE) { return __ballot_sync(mask, predicate, line) != 0; }
 static inline int __all_sync(unsigned mask, int predicate, SIMT_LINE) { return __ballot_sync(mask, !predicate, line) == 0; }
-static inline unsigned __activemask() { return __ballot_sync(0xffffffffu, 1); }
 
 template <class S> static inline void simt_ldmatrix(int kind, u32 r[4], const S &shared, long long i, int line) {
   simt_exchange exchange = {};

@@ -40,8 +40,8 @@ extern "C" SIMT_EXPORT simt_thread **farm_simt_bind(const simt_services *service
   static void kernel##_body(const arguments args);                                                                   \
   static void kernel##_entry(const void *bytes) { kernel##_body(*static_cast<const arguments *>(bytes)); }           \
   extern "C" {                                                                                                       \
-  extern const simt_entry kernel;                                                                                    \
-  SIMT_EXPORT const simt_entry kernel = {#kernel, kernel##_entry, sizeof(arguments), threads};                       \
+  SIMT_EXPORT extern const simt_entry kernel;                                                                                    \
+  const simt_entry kernel = {#kernel, kernel##_entry, sizeof(arguments), threads};                       \
   }                                                                                                                  \
   static void kernel##_body(const arguments args)
 #define FARM_KERNEL(kernel, arguments, threads) SIMT_KERNEL(kernel, arguments, threads)

@@ -1,0 +1,30 @@
+# The driver and the compiler for machines without a GPU: two shared libraries, and their tests. Nothing of the product links them.
+MODULES += fake-cuda
+fake-cuda_DIR := device/fake
+fake-cuda_DEPS := device problem base
+fake-cuda_LIBS := -ldl
+
+# Threads of a kernel have stacks that sanitizers know nothing of.
+$(BUILD)/obj/device/fake/%.o: SANITIZE_CFLAGS :=
+$(BUILD)/obj/device/fake/%-test.o: SANITIZE_CFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+# The emulator's headers as strings: X("name", "contents").
+SIMT_TEXTS := $(BUILD)/gen/simt-texts.inc
+$(SIMT_TEXTS): $(wildcard device/fake/simt*.h) device/fake/module.mk
+	@mkdir -p $(@D)
+	@{ for f in $(filter-out %-state.h %-grid.h,$(wildcard device/fake/simt*.h)); do printf 'X("%s",\n' "$$(basename $$f)"; \
+	     sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo ')'; done; } >$@.new && mv $@.new $@
+$(BUILD)/obj/device/fake/nvrtc-compiler.o: $(SIMT_TEXTS)
+$(BUILD)/obj/device/fake/nvrtc-compiler.o: ALL_CFLAGS += -I$(BUILD)/gen
+
+FAKE_CUDA_OBJECTS  := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %-test.c %/fake-nvrtc.c,$(wildcard device/fake/fake*.c device/fake/simt*.c device/fake/fiber.c)))
+FAKE_NVRTC_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,device/fake/fake-nvrtc.c $(filter-out %-test.c,$(wildcard device/fake/nvrtc*.c)))
+$(BUILD)/libfakecuda.so: $(FAKE_CUDA_OBJECTS)
+	$(CC) -shared -pthread -Wl,-z,defs -o $@ $^ -ldl
+$(BUILD)/libfakenvrtc.so: $(FAKE_NVRTC_OBJECTS) $(BUILD)/lib/base.a
+	$(CC) -shared $(LDFLAGS) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--exclude-libs,ALL -o $@ $^ -lsodium -lm
+
+# Whoever tests finds both beside the test binaries.
+fake: $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so
+.PHONY: fake
+comma := ,
