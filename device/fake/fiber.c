@@ -20,7 +20,6 @@ void fiber_switch_stacks(void **from, void *to);
 /* The first switch pops six registers, returns into entry, and leaves the stack as after a call: 8 below a multiple of 16. */
 void fiber_make(struct fiber *fiber, void *stack, size_t stack_bytes, void (*entry)(void)) {
   uintptr_t *top = (uintptr_t *)(((uintptr_t)stack + stack_bytes) & ~(uintptr_t)15);
-  *--top = 0;
   *--top = 0; // where entry would return to
   *--top = (uintptr_t)entry;
   for (int i = 0; i < 6; i++) *--top = 0;

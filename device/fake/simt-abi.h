@@ -7,8 +7,8 @@
  * Time is counted in steps of a clock that ticks at each barrier. A shared element remembers who touched it when; two threads'
  * accesses are in order when a barrier of their block lies between, or a __syncwarp where both are of one warp:
  *
- *   stamp of an access = the time of the last barrier its warp has passed
- *   in order with now  = stamp < block->time, or same warp and stamp < warp->time
+ *   stamp of an access = times->warp
+ *   in order with now  = stamp < times->block, or same warp and stamp < times->warp
  */
 #ifndef DEVICE_FAKE_SIMT_ABI_H
 #define DEVICE_FAKE_SIMT_ABI_H
@@ -36,19 +36,15 @@ struct simt_array {
   struct simt_shadow *shadow; // [count]
 };
 
-struct simt_block_time {
-  unsigned begin, time; // of the block's start, of its last barrier
-};
-struct simt_warp_time {
-  unsigned time;
+struct simt_times {
+  unsigned begin, block, warp; // of the block's start, of its last barrier, of the warp's last one
 };
 
 /* What a thread knows of itself. */
 struct simt_thread {
   struct simt_dim3 thread, block, block_dim, grid_dim;
   unsigned index, warp_index, lane;
-  const struct simt_block_time *block_time;
-  const struct simt_warp_time *warp_time;
+  const struct simt_times *times; // of its warp
 };
 
 enum simt_collective {

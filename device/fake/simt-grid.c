@@ -133,7 +133,7 @@ static unsigned barrier_open(void) {
   struct simt_grid *g = &simt_grid;
   const struct simt_lane *first = NULL;
   unsigned live = 0;
-  g->block_time.time = ++g->clock;
+  g->clock++;
   for (unsigned t = 0; t < g->thread_count; t++) {
     struct simt_lane *lane = &g->lanes[t];
     if (lane->wait == SIMT_ENDED) continue;
@@ -147,7 +147,7 @@ static unsigned barrier_open(void) {
     live++;
   }
   for (unsigned w = 0; w < g->warp_count; w++) {
-    g->warps[w].time.time = g->clock;
+    g->warps[w].times.block = g->warps[w].times.warp = g->clock;
     g->warps[w].ready = g->warps[w].live;
   }
   return live;
@@ -156,11 +156,11 @@ static unsigned barrier_open(void) {
 static void block_begin(const unsigned at[3]) {
   struct simt_grid *g = &simt_grid;
   const struct simt_launch *launch = g->launch;
-  g->block_time.begin = g->block_time.time = ++g->clock;
+  g->clock++;
   for (unsigned w = 0; w < g->warp_count; w++) {
     unsigned lanes = g->thread_count - w * SIMT_WARP;
     unsigned all = lanes >= SIMT_WARP ? 0xffffffffu : (1u << lanes) - 1;
-    g->warps[w] = (struct simt_warp){.time = {g->clock}, .ready = all, .live = all};
+    g->warps[w] = (struct simt_warp){.times = {g->clock, g->clock, g->clock}, .ready = all, .live = all};
   }
   for (unsigned t = 0; t < g->thread_count; t++) {
     struct simt_lane *lane = &g->lanes[t];
@@ -169,7 +169,7 @@ static void block_begin(const unsigned at[3]) {
                                         .block_dim = {x, y, launch->block[2]},
                                         .grid_dim = {launch->grid[0], launch->grid[1], launch->grid[2]},
                                         .index = t, .warp_index = t / SIMT_WARP, .lane = t % SIMT_WARP,
-                                        .block_time = &g->block_time, .warp_time = &g->warps[t / SIMT_WARP].time};
+                                        .times = &g->warps[t / SIMT_WARP].times};
     lane->wait = SIMT_RUNS;
     lane->async_count = lane->async_group = 0;
     fiber_make(&lane->fiber, stacks + t * (size_t)(GUARD_BYTES + STACK_BYTES) + GUARD_BYTES, STACK_BYTES, lane_main);

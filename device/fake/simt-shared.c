@@ -83,7 +83,7 @@ static void land(const struct simt_async *copy, const struct simt_thread *thread
   for (unsigned e = 0; e < 16 / array->element_bytes; e++) {
     struct simt_shadow *s = &array->shadow[copy->index + e];
     s->writer = (unsigned short)thread->index;
-    s->write_stamp = thread->warp_time->time;
+    s->write_stamp = thread->times->warp;
   }
 }
 

@@ -5,42 +5,48 @@ template <class T> struct simt_place {
   int line;
 };
 
+/* The bookkeeping below is called for each access: not inlined, so that kernels compile quickly, and without traps of its own. */
+#define SIMT_BOOKS static __attribute__((noinline, no_sanitize("undefined"), optimize("O2")))
+
 /* Has a barrier passed between what `who` did at `stamp` and this thread, now? */
-static inline bool simt_in_order(unsigned who, unsigned stamp) {
-  if (stamp < simt_now->block_time->time || who == simt_now->index) return true;
-  if (who < SIMT_SEVERAL) return who / SIMT_WARP == simt_now->warp_index && stamp < simt_now->warp_time->time;
-  return who < SIMT_EVERYONE && who - SIMT_SEVERAL == simt_now->warp_index && stamp < simt_now->warp_time->time;
+static inline __attribute__((no_sanitize("undefined"))) bool simt_in_order(const simt_thread *now, unsigned who, unsigned stamp) {
+  if (stamp < now->times->block || who == now->index) return true;
+  if (who < SIMT_SEVERAL) return who / SIMT_WARP == now->warp_index && stamp < now->times->warp;
+  return who < SIMT_EVERYONE && who - SIMT_SEVERAL == now->warp_index && stamp < now->times->warp;
 }
-static inline simt_shadow *simt_element(simt_array *array, long long index, int line) {
-  if (index < 0 || index >= array->count) simt->shared_fault(SIMT_FAULT_BOUNDS, array, index, line);
-  return &array->shadow[index];
+/* Who has read since the last barrier, now that this thread reads, too. */
+SIMT_BOOKS unsigned simt_readers(const simt_thread *now, const simt_shadow *s) {
+  unsigned warp = s->reader < SIMT_SEVERAL ? s->reader / SIMT_WARP : s->reader - SIMT_SEVERAL;
+  if (warp != now->warp_index) return SIMT_EVERYONE;
+  return simt_in_order(now, s->reader, s->read_stamp) ? now->index : SIMT_SEVERAL + warp;
 }
-static inline void simt_reads(simt_array *array, long long index, int line) {
-  simt_shadow *s = simt_element(array, index, line);
+SIMT_BOOKS void simt_reads(simt_array *array, long long index, int line) {
+  if ((unsigned long long)index >= array->count) simt->shared_fault(SIMT_FAULT_BOUNDS, array, index, line);
+  simt_shadow *s = &array->shadow[index];
   const simt_thread *now = simt_now;
-  if (s->write_stamp < now->block_time->begin) simt->shared_fault(SIMT_FAULT_UNWRITTEN, array, index, line);
+  const simt_times *times = now->times;
+  if (s->write_stamp < times->begin) simt->shared_fault(SIMT_FAULT_UNWRITTEN, array, index, line);
   if (s->writer == SIMT_COPYING) simt->shared_fault(SIMT_FAULT_COPYING, array, index, line);
-  if (!simt_in_order(s->writer, s->write_stamp)) simt->shared_fault(SIMT_FAULT_RACE_WRITTEN, array, index, line);
-  unsigned reader = now->index;
-  if (s->read_stamp >= now->block_time->time && s->reader != reader) // others have read since the last barrier
-    reader = (s->reader < SIMT_SEVERAL ? s->reader / SIMT_WARP : s->reader - SIMT_SEVERAL) == now->warp_index
-                 ? (simt_in_order(s->reader, s->read_stamp) ? reader : SIMT_SEVERAL + now->warp_index)
-                 : (unsigned)SIMT_EVERYONE;
-  s->reader = (unsigned short)reader;
-  s->read_stamp = now->warp_time->time;
+  if (!simt_in_order(now, s->writer, s->write_stamp)) simt->shared_fault(SIMT_FAULT_RACE_WRITTEN, array, index, line);
+  bool fresh = s->read_stamp < times->block;
+  if (!fresh && s->reader == SIMT_EVERYONE) return; // more cannot be said before the next barrier
+  s->reader = (unsigned short)(fresh || s->reader == now->index ? now->index : simt_readers(now, s));
+  s->read_stamp = times->warp;
 }
-static inline void simt_writes(simt_array *array, long long index, unsigned writer, int line) {
-  simt_shadow *s = simt_element(array, index, line);
+SIMT_BOOKS void simt_writes(simt_array *array, long long index, unsigned writer, int line) {
+  if ((unsigned long long)index >= array->count) simt->shared_fault(SIMT_FAULT_BOUNDS, array, index, line);
+  simt_shadow *s = &array->shadow[index];
   const simt_thread *now = simt_now;
-  if (s->write_stamp >= now->block_time->begin) {
+  const simt_times *times = now->times;
+  if (s->write_stamp >= times->begin) {
     if (s->writer == SIMT_COPYING) simt->shared_fault(SIMT_FAULT_COPYING, array, index, line);
-    if (!simt_in_order(s->writer, s->write_stamp) && !(writer == SIMT_ATOMIC && s->writer == SIMT_ATOMIC))
+    if (!simt_in_order(now, s->writer, s->write_stamp) && !(writer == SIMT_ATOMIC && s->writer == SIMT_ATOMIC))
       simt->shared_fault(SIMT_FAULT_RACE_WRITTEN, array, index, line);
   }
-  if (s->read_stamp >= now->block_time->begin && !simt_in_order(s->reader, s->read_stamp))
+  if (s->read_stamp >= times->block && !simt_in_order(now, s->reader, s->read_stamp))
     simt->shared_fault(SIMT_FAULT_RACE_READ, array, index, line);
   s->writer = (unsigned short)writer;
-  s->write_stamp = now->warp_time->time;
+  s->write_stamp = times->warp;
 }
 
 /* One element: reads as a value, takes assignments; its address is only good for atomics. */
@@ -109,6 +115,12 @@ template <class T, unsigned elements> struct simt_shared {
 static inline void copy_async_commit() { simt->async_commit(); }
 template <int n> static inline void copy_async_wait() { simt->async_wait(n); }
 
+SIMT_BOOKS void simt_updates(simt_array *array, long long index, int line) {
+  if ((unsigned long long)index < array->count && array->shadow[index].write_stamp < simt_now->times->begin)
+    simt->shared_fault(SIMT_FAULT_UNWRITTEN, array, index, line);
+  simt_writes(array, index, SIMT_ATOMIC, line);
+}
+
 /* Atomics: threads run one after another, so plain code is atomic; in shared arrays they are in order among themselves only. */
 #define SIMT_ATOMIC_OP(name, expression)                                                                             \
   template <class T> static inline T name(T *to, decltype(T() + T()) value) {                                        \
@@ -117,10 +129,7 @@ template <int n> static inline void copy_async_wait() { simt->async_wait(n); }
     return old;                                                                                                      \
   }                                                                                                                  \
   template <class T> static inline T name(simt_place<T> to, decltype(T() + T()) value) {                             \
-    simt_shadow *s = simt_element(to.array, to.index, to.line);                                                      \
-    if (s->write_stamp < simt_now->block_time->begin)                                                                \
-      simt->shared_fault(SIMT_FAULT_UNWRITTEN, to.array, to.index, to.line);                                         \
-    simt_writes(to.array, to.index, SIMT_ATOMIC, to.line);                                                           \
+    simt_updates(to.array, to.index, to.line);                                                                       \
     return name(reinterpret_cast<T *>(to.array->bytes) + to.index, value);                                           \
   }
 SIMT_ATOMIC_OP(atomicAdd, old + value)

@@ -25,7 +25,7 @@ struct simt_lane {
 };
 
 struct simt_warp {
-  struct simt_warp_time time;
+  struct simt_times times;
   unsigned ready, live, waiting; // lanes
 };
 
@@ -36,7 +36,6 @@ struct simt_grid {
   unsigned thread_count, warp_count;
   struct simt_lane *current;
   struct fiber scheduler;
-  struct simt_block_time block_time;
   unsigned clock;
   struct simt_array arrays[SIMT_ARRAYS_MOST];
   unsigned array_count, shared_bytes;

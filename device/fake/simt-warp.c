@@ -79,7 +79,7 @@ static bool complete(struct simt_warp *warp, struct simt_lane *lanes, unsigned l
               lanes[lane].mask, __builtin_ctz(rest), names[other->kind], other->mask, other->line);
     return false;
   }
-  if (kind == SIMT_SYNCWARP) warp->time.time = ++g->clock;
+  if (kind == SIMT_SYNCWARP) warp->times.warp = ++g->clock;
   else if (kind == SIMT_BALLOT) vote(lanes, needed);
   else if (kind <= SIMT_SHUFFLE_XOR) shuffle(lanes, kind, needed, line);
   else fragments(lanes, kind, needed, line);
@@ -106,7 +106,6 @@ void simt_collective(int kind, unsigned mask, struct simt_exchange *exchange, in
     return;
   }
   simt_yield();
-  if (g->result != SIMT_DONE) simt_yield();
 }
 
 void simt_warp_retry(struct simt_warp *warp) {
