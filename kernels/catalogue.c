@@ -176,6 +176,7 @@ static const struct {
 };
 
 const char *tactic_source_digest(const struct tactic *tactic) {
+  if (tactic->source_digest) return tactic->source_digest();
   for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
     if (strcmp(sources[i].family, tactic->source) == 0) return sources[i].digest;
   return "";

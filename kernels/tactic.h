@@ -53,6 +53,7 @@ struct tactic {
   enum isa isa;                 // least instruction set
   enum tactic_layout layout;
   const char *source;           // family whose source digest goes into keys (kernels/sources.mk)
+  const char *(*source_digest)(void); // NULL: the family's. Of a library's tactic: 64 hex digits that name the library's version
   int packing_revision;         // of what `pack` writes; an engine names it
   int packed_operand;           // index of the operand that `pack` replaces when it is constant; -1 none
   const void *detail;           // of the tactic's own family (a register tile, …)
