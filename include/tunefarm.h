@@ -11,6 +11,10 @@
  * arena and threads; used by one thread at a time; contexts of one engine run side by side.
  *
  * Versioned structs: set `size` to sizeof of the struct; fields that a later version appends are then known to be absent.
+ * On a GPU. Contexts of one engine share its weights there and take turns: a run has the device to itself. After an error that
+ * spoils the device for this process (a failed kernel, a time-out, a lost device) every call on the engine's contexts gives the same
+ * status; engines on the CPU and on other devices go on. TUNEFARM_GPU_PATIENCE: seconds until a run counts as hung (120).
+ *
  * Every call returns a status; farm_last_message() says more, for the calling thread.
  */
 #ifndef TUNEFARM_H
@@ -44,9 +48,10 @@ typedef struct {
 
 typedef struct {
   size_t size;
-  const char *section;   // device class text, or a target such as "cpu"; NULL: what fits this machine
+  const char *section;   // device class text, or a target: "cpu", "cuda", "cuda-sm90"; NULL: what fits this machine
   int32_t threads;       // prefer the section made for this many; 0: as many as this process may use
   int32_t verify;        // nonzero: check the digest of every weight while loading
+  const char *device;    // UUID or number of a GPU; NULL: one that a section fits, else the CPU
 } farm_engine_options_t;
 
 typedef struct {
@@ -67,6 +72,7 @@ typedef struct {
   const char *name, *origin, *variant, *problem;
   uint64_t calls;
   double total_ns;
+  int32_t on_device; // nonzero: a GPU ran it
 } farm_step_profile_t;
 
 typedef struct {
@@ -76,6 +82,9 @@ typedef struct {
   uint64_t arena_bytes, lower_bound_bytes, weight_bytes;
   char digest[65]; // of the engine file's content, hex
   int32_t other_class, other_threads; // nonzero: made for another device of this kind, for another number of threads
+  const char *device;           // "cpu", or UUID and name of the GPU
+  int32_t host_steps;           // of a GPU's section: what computes on the host
+  uint64_t device_weight_bytes; // weights and kernels on the GPU so far, shared by all contexts
 } farm_engine_info_t;
 
 /* Load. options may be NULL. FARM_MISMATCH: no section fits this machine, or made by an incompatible version. */
@@ -103,8 +112,9 @@ FARM_API enum farm_status farm_context_run(farm_context_t *context);
 FARM_API enum farm_status farm_context_get_output(farm_context_t *context, int32_t index, farm_tensor_t *out_tensor);
 FARM_API int32_t farm_context_step_count(const farm_context_t *context);
 FARM_API enum farm_status farm_context_profile(const farm_context_t *context, int32_t step, farm_step_profile_t *out_profile);
-/* Bytes this context holds: arena, pool, host values. */
+/* Bytes this context holds: arena, pool, host values; and what it holds on a GPU. */
 FARM_API uint64_t farm_context_memory(const farm_context_t *context);
+FARM_API uint64_t farm_context_device_memory(const farm_context_t *context);
 
 FARM_API const char *farm_last_message(void); // this thread's; never NULL
 FARM_API const char *farm_version(void);      // "0.1.0"

@@ -1,6 +1,8 @@
 /* The public functions: arguments checked, versioned structs copied field by field, statuses passed on. Misuse is FARM_USAGE,
  * never a crash. */
 #include "context.h"
+#include "gpu.h"
+#include "section.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +39,7 @@ static enum farm_status engine_finish(struct engine *file, const farm_engine_opt
     engine->file = file;
     status = cpu_device_class(&engine->machine);
   }
-  if (status == FARM_OK) status = section_choose(engine, options->section, options->threads);
+  if (status == FARM_OK) status = section_choose(engine, options->section, options->device, options->threads);
   if (status == FARM_OK) status = engine_resolve(engine);
   if (status != FARM_OK) {
     if (engine)
@@ -73,6 +75,7 @@ enum farm_status farm_engine_load_bytes(const void *data, size_t bytes, const fa
 
 void farm_engine_free(farm_engine_t *engine) {
   if (!engine) return;
+  gpu_close(&engine->gpu);
   arena_free(&engine->arena);
   engine_close(&engine->file);
   free(engine);
@@ -92,8 +95,15 @@ enum farm_status farm_engine_info(const farm_engine_t *engine, farm_engine_info_
       .lower_bound_bytes = engine->plan->lower_bound_bytes,
       .other_class = engine->other_class,
       .other_threads = engine->other_threads,
+      .device = engine->gpu ? engine->gpu->name : "cpu",
+      .host_steps = section_host_steps(engine->section),
   };
   for (int i = 0; i < engine->file->weight_count; i++) info.weight_bytes += engine->file->weights[i].bytes;
+  if (engine->gpu) {
+    gpu_lock(engine);
+    info.device_weight_bytes = engine->gpu->weight_bytes;
+    gpu_unlock(engine);
+  }
   digest_to_hex(&engine->file->digest, info.digest);
   return give(out_info, &info, sizeof info);
 }
@@ -212,11 +222,14 @@ enum farm_status farm_context_profile(const farm_context_t *context, int32_t ste
                                  .variant = plan->variant,
                                  .problem = plan->problem,
                                  .calls = context->times[step].calls,
-                                 .total_ns = (double)context->times[step].ns};
+                                 .total_ns = (double)context->times[step].ns,
+                                 .on_device = context->times[step].on_device};
   return give(out_profile, &profile, sizeof profile);
 }
 
 uint64_t farm_context_memory(const farm_context_t *context) { return context ? context_memory(context) : 0; }
+
+uint64_t farm_context_device_memory(const farm_context_t *context) { return context ? context_device_memory(context) : 0; }
 
 const char *farm_last_message(void) { return status_message(); }
 const char *farm_version(void) { return TUNEFARM_VERSION; }

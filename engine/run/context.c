@@ -1,6 +1,7 @@
 /* One execution: memory and threads made once, bindings checked when they are set, shapes prepared when they are new; then a run
  * is a loop over calls. */
 #include "context.h"
+#include "gpu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,12 @@ static uint64_t pool_limit(void) { // three quarters of the machine's memory
 static void input_describe(const struct plan *plan, int i, struct binding *binding) {
   binding->type = plan->input_types[i];
   binding->type.data = NULL;
+}
+
+/* A GPU's section says with how many threads it was measured, not what its host steps get. */
+static int own_threads(const struct farm_engine *engine) {
+  if (!engine->gpu) return engine->section->threads;
+  return section_host_steps(engine->section) ? thread_pool_default_threads() : 1;
 }
 
 enum farm_status context_create(const struct farm_engine *engine, int threads, bool profile, struct farm_context **out_context) {
@@ -35,7 +42,12 @@ enum farm_status context_create(const struct farm_engine *engine, int threads, b
       (profile && !context->times))
     status = status_set(FARM_NO_MEMORY, "out of memory for a context");
   if (status == FARM_OK) status = context_arena_create(context, engine->plan->arena_bytes);
-  if (status == FARM_OK) status = thread_pool_create(threads ? threads : engine->section->threads, &context->pool);
+  if (status == FARM_OK) status = thread_pool_create(threads ? threads : own_threads(engine), &context->pool);
+  if (status == FARM_OK && engine->gpu) {
+    gpu_lock(engine);
+    status = gpu_context_create(context);
+    gpu_unlock(engine);
+  }
   if (status != FARM_OK) {
     context_free(context);
     return status;
@@ -50,7 +62,10 @@ enum farm_status context_create(const struct farm_engine *engine, int threads, b
 void context_free(struct farm_context *context) {
   if (!context) return;
   thread_pool_destroy(&context->pool);
+  gpu_lock(context->engine);
   for (int i = 0; i < PREPARED_SHAPES; i++) prepared_free(context->prepared[i]);
+  gpu_context_free(context);
+  gpu_unlock(context->engine);
   for (int v = 0; v < context->engine->plan->value_count; v++) {
     if (context->buffers) free(context->buffers[v].data);
     if (context->swaps) free(context->swaps[v].data);
@@ -199,7 +214,7 @@ static enum farm_status outputs_deliver(struct farm_context *context) {
   return FARM_OK;
 }
 
-enum farm_status context_run(struct farm_context *context) {
+static enum farm_status bound_run(struct farm_context *context) {
   context->has_run = false;
   if (context->shapes_changed || context->bindings_changed) {
     enum farm_status status = shapes_apply(context);
@@ -211,7 +226,7 @@ enum farm_status context_run(struct farm_context *context) {
     TRY(inputs_apply(context, false));
   }
   context->current->last_used = ++context->clock;
-  enum farm_status status = block_run(context, 0);
+  enum farm_status status = context->gpu ? gpu_run(context) : block_run(context, 0);
   if (status == FARM_OK) status = outputs_deliver(context);
   if (status != FARM_OK) { // what was half made is made anew
     context->shapes_changed = true;
@@ -221,6 +236,18 @@ enum farm_status context_run(struct farm_context *context) {
   return FARM_OK;
 }
 
+enum farm_status context_run(struct farm_context *context) {
+  if (!context->gpu) return bound_run(context);
+  gpu_lock(context->engine);
+  enum farm_status status = cuda_device_state(context->engine->gpu->device);
+  if (status == FARM_OK)
+    status = bound_run(context);
+  else
+    context->has_run = false;
+  gpu_unlock(context->engine);
+  return status;
+}
+
 enum farm_status context_output(const struct farm_context *context, int i, struct tensor *out) {
   FAIL_IF(!context->has_run, FARM_USAGE, "outputs are there after a run");
   *out = context->current->values[context->engine->plan->blocks[0].outputs[i]];
@@ -228,8 +255,10 @@ enum farm_status context_output(const struct farm_context *context, int i, struc
   return FARM_OK;
 }
 
+uint64_t context_device_memory(const struct farm_context *context) { return context->gpu ? context->gpu->device_bytes : 0; }
+
 uint64_t context_memory(const struct farm_context *context) {
-  uint64_t bytes = context->arena_bytes + context->pool_bytes;
+  uint64_t bytes = context->arena_bytes + context->pool_bytes + (context->gpu ? context->gpu->pinned_bytes : 0);
   for (int i = 0; i < PREPARED_SHAPES; i++) {
     const struct prepared *prepared = context->prepared[i];
     if (!prepared) continue;

@@ -13,5 +13,6 @@ enum farm_status context_bind_output(struct farm_context *context, int i, void *
 enum farm_status context_run(struct farm_context *context);
 enum farm_status context_output(const struct farm_context *context, int i, struct tensor *out);
 uint64_t context_memory(const struct farm_context *context);
+uint64_t context_device_memory(const struct farm_context *context);
 
 #endif

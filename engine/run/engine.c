@@ -1,5 +1,6 @@
 /* A loaded engine: the file, the section that fits, every step resolved. What this build cannot run is refused here, by the
  * step's name, not in the middle of a run. */
+#include "../../kernels/cuda/cuda-tactic.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -7,14 +8,32 @@
 
 /* ---- steps ---- */
 
+/* A GPU's tactic with a text has its image in the engine. */
+static enum farm_status image_check(const struct run_step *step) {
+  const struct cuda_tactic *cuda = cuda_tactic_of(step->variant.tactic);
+  FAIL_IF(cuda && cuda->source && step->plan->image == PLAN_NO_INDEX, FARM_INVALID, "%s without an image", step->plan->variant);
+  FAIL_IF(!(cuda && cuda->source) && step->plan->image != PLAN_NO_INDEX, FARM_INVALID, "%s with an image", step->plan->variant);
+  return FARM_OK;
+}
+
+static enum farm_status fits_check(const struct farm_engine *engine, const struct run_step *step) {
+  bool on_device = plan_step_on_device(engine->section, step->block, step->plan);
+  const struct tactic *tactic = step->variant.tactic;
+  if (tactic_fits(tactic, on_device ? &engine->target : &engine->machine)) return FARM_OK;
+  FAIL_IF(!on_device && tactic->device == DEVICE_CPU, FARM_MISMATCH, "tactic %s needs %s, this machine has %s",
+          step->plan->variant, isa_name(tactic->isa), isa_name(engine->machine.isa));
+  return status_set(FARM_MISMATCH, "tactic %s does not run on %s", step->plan->variant,
+                    on_device ? engine->section->device_class : "the host");
+}
+
 static enum farm_status variant_resolve(const struct farm_engine *engine, struct run_step *step) {
   const struct plan_step *plan = step->plan;
   if (plan->kind != STEP_KERNEL || !plan->variant[0]) return FARM_OK;
   FAIL_IF(variant_parse(plan->variant, &step->variant) != FARM_OK, FARM_MISMATCH,
           "the engine names tactic %s, which this tunefarm lacks", plan->variant);
   const struct tactic *tactic = step->variant.tactic;
-  FAIL_IF(tactic->device != engine->machine.kind || tactic->isa > engine->machine.isa, FARM_MISMATCH,
-          "tactic %s needs %s, this machine has %s", plan->variant, isa_name(tactic->isa), isa_name(engine->machine.isa));
+  TRY(fits_check(engine, step));
+  TRY(image_check(step));
   FAIL_IF(plan->packed_weight != PLAN_NO_INDEX && plan->packing_revision != (uint32_t)tactic->packing_revision, FARM_MISMATCH,
           "its weights are packed in revision %u of %s, this tunefarm has %d", plan->packing_revision, tactic->id,
           tactic->packing_revision);

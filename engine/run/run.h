@@ -36,7 +36,9 @@ struct farm_engine {
   const struct plan *plan; // the section's
   int section_index, step_count;
   bool other_class, other_threads; // than asked for
-  struct device_class machine;
+  struct device_class machine;     // the host: fallbacks and host steps run on it
+  struct device_class target;      // what the section's tactics run on: the GPU, else the host
+  struct gpu *gpu;                 // of a section for GPUs (gpu.h); NULL: everything runs on the host
   struct arena arena;
   struct run_block *blocks;
   uint32_t *roots;        // by value: what a view is finally of; itself for others
@@ -61,6 +63,8 @@ struct step_state {
   struct variant variant;
   struct kernel_call call;
   bool spare_workspace;
+  bool on_device; // a GPU can run it: `run` is not for it
+  struct cuda_step *device_step;
   bool by_reference;            // a kernel whose output shapes only data tells: no problem describes it
   const struct tensor **inputs; // into the prepared values; NULL: omitted
   struct tensor **outputs;
@@ -79,6 +83,7 @@ struct prepared {
   struct step_state *states;         // by flattened index
   struct step_state ***block_active; // by block: those that have something to do while running
   int *block_active_count;
+  struct gpu_plan *gpu; // NULL on the host
   uint64_t last_used;
 };
 
@@ -92,6 +97,7 @@ enum { PREPARED_SHAPES = 8 };
 
 struct step_time {
   uint64_t calls, ns;
+  bool on_device;
 };
 
 struct farm_context {
@@ -110,15 +116,13 @@ struct farm_context {
   struct prepared *prepared[PREPARED_SHAPES];
   struct prepared *current;
   uint64_t clock;
+  struct gpu_context *gpu; // NULL on the host
   struct bytes_writer key; // scratch
   struct step_time *times; // by flattened index; NULL: not profiled
 };
 
 /* engine.c */
 enum farm_status engine_resolve(struct farm_engine *engine);
-/* section.c: picks by class, then threads; FARM_MISMATCH names both sides. */
-enum farm_status section_choose(struct farm_engine *engine, const char *wanted, int threads);
-
 /* memory.c */
 enum farm_status context_arena_create(struct farm_context *context, size_t bytes);
 /* At least `bytes`, aligned; contents survive when `keep`. FARM_NO_MEMORY past the pool's limit. */

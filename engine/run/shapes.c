@@ -1,5 +1,6 @@
 /* From the shapes of the inputs to everything that follows from them: types of values, problems and calls of steps. A few recent
  * shapes are kept, so that going back to one costs a look-up. */
+#include "gpu.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -186,6 +187,7 @@ static enum farm_status block_prepare(struct farm_context *context, struct prepa
 
 void prepared_free(struct prepared *prepared) {
   if (!prepared) return;
+  gpu_plan_free(prepared);
   for (int i = 0; prepared->states && prepared->states[i].step; i++) {
     arena_free(&prepared->states[i].arena);
     bytes_writer_free(&prepared->states[i].key);
@@ -215,7 +217,8 @@ static enum farm_status prepared_fill(struct farm_context *context, struct prepa
   TRY(inputs_start(context, prepared));
   for (int i = 0; i < engine->plan->blocks[0].input_count; i++)
     prepared->values[engine->plan->blocks[0].inputs[i]].data = context->inputs[i].type.data;
-  return block_prepare(context, prepared, 0, true);
+  TRY(block_prepare(context, prepared, 0, true));
+  return context->gpu ? gpu_plan_make(context, prepared) : FARM_OK;
 }
 
 static bool key_equal(const struct farm_context *context, const struct prepared *prepared) {

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "../../base/clock.h"
+#include "gpu.h"
 
 #include <string.h>
 
@@ -169,10 +170,15 @@ static enum farm_status workspace_find(struct farm_context *context, struct step
   return buffer_reserve(context, &context->spare, bytes, false);
 }
 
-static enum farm_status kernel_build(struct farm_context *context, struct step_state *state, struct arena *arena) {
+static enum farm_status kernel_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                                     struct arena *arena) {
   const struct run_step *step = state->step;
   TRY(problem_make(state, step->constants, arena));
   bool planned = planned_fits(context, state);
+  if (planned && step->variant.tactic->device == DEVICE_CUDA) {
+    TRY(gpu_step_build(context, prepared, state, &planned));
+    if (planned) return FARM_OK;
+  }
   if (planned)
     state->variant = step->variant;
   else
@@ -195,11 +201,13 @@ static enum farm_status kernel_build(struct farm_context *context, struct step_s
 
 enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
                             struct arena *arena) {
-  (void)prepared;
   state->by_reference = false;
+  state->on_device = false;
   for (int i = 0; i < state->step->plan->output_count; i++)
     if (state->outputs[i] && tensor_elems(state->outputs[i]) < 0) state->by_reference = true;
-  if (state->step->plan->kind == STEP_KERNEL && !state->by_reference) TRY(kernel_build(context, state, arena));
+  if (state->step->plan->kind == STEP_KERNEL && !state->by_reference) TRY(kernel_build(context, prepared, state, arena));
+  bool copied;
+  if (state->step->plan->kind == STEP_COPY && context->gpu) TRY(gpu_step_build(context, prepared, state, &copied));
   state->built = true;
   return FARM_OK;
 }
@@ -219,6 +227,11 @@ static enum farm_status run_kernel_allocating(struct farm_context *context, stru
   enum farm_status status = state->variant.tactic->run(&state->call);
   state->call.context = NULL;
   return status;
+}
+
+static enum farm_status run_on_device(struct farm_context *context, struct step_state *state) {
+  (void)context;
+  return status_set(FARM_FAILURE, "step %s of the device among the host's", state->step->plan->name);
 }
 
 /* A view gives its outputs their place anew: what they are of may have moved. */
@@ -247,6 +260,7 @@ static enum farm_status run_unsettled_copy(struct farm_context *context, struct 
 step_run_fn step_settled_run(const struct step_state *state) {
   static const step_run_fn by_kind[STEP_KIND_COUNT] = {
       [STEP_KERNEL] = run_kernel, [STEP_HOST] = step_run_host, [STEP_VIEW] = run_view, [STEP_COPY] = run_copy};
+  if (state->step->plan->kind == STEP_KERNEL && state->on_device) return run_on_device;
   if (state->step->plan->kind == STEP_KERNEL && state->spare_workspace) return run_kernel_allocating;
   return by_kind[state->step->plan->kind];
 }
