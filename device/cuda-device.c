@@ -155,10 +155,8 @@ enum farm_status cuda_device_open(const char *which, struct cuda_device **out_de
     *out_device = device;
     return FARM_OK;
   }
-  char message[512];
-  snprintf(message, sizeof message, "%s", status_message());
-  cuda_device_close(&device);
-  return status_set(status, "%s", message);
+  cuda_device_close(&device); // sets no message
+  return status == FARM_WORKER_LOST ? FARM_DEVICE_LOST : status;
 }
 
 /* Destroying the context gives back all that was allocated in it. After a time-out it would wait for the kernel: what is left
@@ -168,9 +166,8 @@ void cuda_device_close(struct cuda_device **device) {
   *device = NULL;
   if (!closing) return;
   const struct cuda_api *api = closing->api;
-  if (closing->context && closing->stuck != FARM_TIMED_OUT) {
+  if (closing->context && cuda_leave(closing)) {
     cuda_graph_handle graph = NULL;
-    api->cuCtxSetCurrent(closing->context);
     if (closing->capturing && api->cuStreamEndCapture(closing->stream, &graph) == CUDA_SUCCESS && graph)
       api->cuGraphDestroy(graph);
     for (int i = 0; i < 2; i++)

@@ -38,9 +38,12 @@ enum farm_status cuda_device_properties(int ordinal, struct cuda_properties *out
 void cuda_device_class(const struct cuda_properties *properties, struct device_class *out);
 
 struct cuda_device;
-/* By UUID text, or by a decimal ordinal; NULL: device 0. Makes a context of its own. */
+/* By UUID text, or by a decimal ordinal; NULL: device 0. Makes a context of its own. FARM_NOT_FOUND: no such device here.
+ * FARM_DEVICE_LOST: it does not let a context be made. */
 enum farm_status cuda_device_open(const char *which, struct cuda_device **out_device);
-void cuda_device_close(struct cuda_device **device); // also after an error that sticks
+/* Also after an error that sticks. Images and graphs of the device go before it; its memory goes with it. After FARM_TIMED_OUT what
+ * the driver holds stays until the process ends: giving it back would wait for the kernel. */
+void cuda_device_close(struct cuda_device **device);
 const struct cuda_properties *cuda_device_about(const struct cuda_device *device);
 enum farm_status cuda_device_state(const struct cuda_device *device); // the error that sticks, or FARM_OK
 

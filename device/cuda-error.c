@@ -12,7 +12,7 @@ static const struct meaning {
     {CUDA_ERROR_OUT_OF_MEMORY, FARM_NO_MEMORY, false},
     {CUDA_ERROR_NOT_INITIALIZED, FARM_WORKER_LOST, true},
     {CUDA_ERROR_DEINITIALIZED, FARM_WORKER_LOST, true},
-    {CUDA_ERROR_DEVICE_UNAVAILABLE, FARM_DEVICE_LOST, false}, // while opening: another process has it for itself
+    {CUDA_ERROR_DEVICE_UNAVAILABLE, FARM_WORKER_LOST, true},
     {CUDA_ERROR_NO_DEVICE, FARM_WORKER_LOST, true},
     {CUDA_ERROR_INVALID_DEVICE, FARM_NOT_FOUND, false},
     {CUDA_ERROR_INVALID_IMAGE, FARM_INVALID, false},
@@ -48,12 +48,17 @@ static struct meaning meaning_of(cuda_result result) {
   return (struct meaning){result, FARM_FAILURE, false};
 }
 
-enum farm_status cuda_result_status(const struct cuda_api *api, cuda_result result, const char *call) {
+static enum farm_status result_tell(const struct cuda_api *api, cuda_result result, const char *call) {
   const char *name = NULL, *text = NULL;
-  if (result == CUDA_SUCCESS) return FARM_OK;
   if (api->cuGetErrorName(result, &name) != CUDA_SUCCESS || !name) name = "unknown error";
   if (api->cuGetErrorString(result, &text) != CUDA_SUCCESS || !text) text = "no text";
   return status_set(meaning_of(result).status, "%s: %s (%d): %s", call, name, result, text);
+}
+
+enum farm_status cuda_result_status(const struct cuda_api *api, cuda_result result, const char *call) {
+  if (result == CUDA_SUCCESS) return FARM_OK;
+  enum farm_status status = result_tell(api, result, call);
+  return status == FARM_WORKER_LOST ? FARM_DEVICE_LOST : status;
 }
 
 enum farm_status cuda_note(struct cuda_device *device, enum farm_status status) {
@@ -76,9 +81,13 @@ enum farm_status cuda_check(struct cuda_device *device, cuda_result result, cons
   va_start(arguments, call);
   vsnprintf(what, sizeof what, call, arguments);
   va_end(arguments);
-  enum farm_status status = cuda_result_status(device->api, result, what);
+  enum farm_status status = result_tell(device->api, result, what);
   status_prefix(status, "GPU %d (%s)", device->about.ordinal, device->about.name);
   return meaning_of(result).sticks ? cuda_stick(device, status) : cuda_note(device, status);
+}
+
+bool cuda_leave(struct cuda_device *device) {
+  return device->stuck != FARM_TIMED_OUT && device->api->cuCtxSetCurrent(device->context) == CUDA_SUCCESS;
 }
 
 enum farm_status cuda_enter(struct cuda_device *device) {

@@ -62,7 +62,7 @@ void cuda_graph_free(struct cuda_graph **graph) {
   *graph = NULL;
   if (!freeing) return;
   struct cuda_device *device = freeing->device;
-  if (cuda_enter(device) == FARM_OK) (void)cuda_check(device, device->api->cuGraphExecDestroy(freeing->exec), "freeing a graph");
+  if (cuda_leave(device)) device->api->cuGraphExecDestroy(freeing->exec);
   free(freeing);
 }
 

@@ -51,8 +51,7 @@ void cuda_image_unload(struct cuda_image **image) {
   *image = NULL;
   if (!unloading) return;
   struct cuda_device *device = unloading->device;
-  if (cuda_enter(device) == FARM_OK)
-    (void)cuda_check(device, device->api->cuModuleUnload(unloading->module), "unloading an image");
+  if (cuda_leave(device)) device->api->cuModuleUnload(unloading->module);
   for (size_t i = 0; i < unloading->count; i++) free(unloading->entries[i].name);
   free(unloading->entries);
   free(unloading);

@@ -1,5 +1,4 @@
-/* Memory of a device, copies, and waiting for them. See cuda-device.h. What is freed after an error that sticks goes with the
- * context. */
+/* Memory of a device, copies, and waiting for them. See cuda-device.h. */
 #include "cuda-internal.h"
 
 #include "../base/clock.h"
@@ -19,7 +18,7 @@ enum farm_status cuda_alloc(struct cuda_device *device, size_t bytes, cuda_addre
 }
 
 void cuda_free(struct cuda_device *device, cuda_address *address) {
-  if (*address && cuda_enter(device) == FARM_OK) (void)cuda_check(device, device->api->cuMemFree_v2(*address), "freeing memory");
+  if (*address && cuda_leave(device)) device->api->cuMemFree_v2(*address);
   *address = 0;
 }
 
@@ -33,8 +32,7 @@ enum farm_status cuda_host_alloc(struct cuda_device *device, size_t bytes, void 
 }
 
 void cuda_host_free(struct cuda_device *device, void **data) {
-  if (*data && cuda_enter(device) == FARM_OK)
-    (void)cuda_check(device, device->api->cuMemFreeHost(*data), "freeing pinned memory");
+  if (*data && cuda_leave(device)) device->api->cuMemFreeHost(*data);
   *data = NULL;
 }
 

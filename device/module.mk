@@ -9,3 +9,5 @@ CUDA_INCLUDE := $(firstword $(wildcard $(foreach d,$(CUDA_HOME) $(CUDA_PATH) /us
 $(BUILD)/obj/device/%-abi-test.o: ALL_CFLAGS += $(if $(CUDA_INCLUDE),-DHAVE_CUDA_HEADERS -isystem $(dir $(CUDA_INCLUDE)))
 
 -include device/fake/module.mk
+# Its tests use them where they are; nothing else of the module does.
+$(BUILD)/test/device: | $(if $(wildcard device/fake/module.mk),$(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so)
