@@ -66,7 +66,7 @@ static void system_show(const json_t *root) {
   report_line("libs     libzmq %s, lmdb %s, libsodium %s, zstd %s, jansson %s", report_get(libraries, "libzmq"),
               report_get(libraries, "lmdb"), report_get(libraries, "libsodium"), report_get(libraries, "zstd"),
               report_get(libraries, "jansson"));
-  report_line("gpu      NVIDIA driver %s", report_get(json_object_get(root, "gpu"), "driver"));
+  doctor_gpu_show(root);
 }
 
 static void show(const json_t *root) {
@@ -93,7 +93,8 @@ static enum farm_status examine(struct doctor *doctor, const char *cache, bool q
   TRY(doctor_cpu(doctor));
   if (!quick) TRY(doctor_peaks(doctor));
   TRY(doctor_storage(doctor, cache));
-  return doctor_libraries(doctor);
+  TRY(doctor_libraries(doctor));
+  return doctor_gpu(doctor);
 }
 
 static enum farm_status examine_and_tell(const char *cache, bool quick, const struct option_optional *json) {

@@ -5,7 +5,6 @@
 
 #include "../tactic-cache/store.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <sodium.h>
@@ -120,12 +119,6 @@ enum farm_status doctor_storage(struct doctor *doctor, const char *cache) {
 
 /* ---- libraries ---- */
 
-static bool can_load(const char *name) {
-  void *library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-  if (library) dlclose(library);
-  return library != NULL;
-}
-
 enum farm_status doctor_libraries(struct doctor *doctor) {
   int major, minor, patch;
   char zmq[48], lmdb[48];
@@ -136,6 +129,5 @@ enum farm_status doctor_libraries(struct doctor *doctor) {
   json_object_set_new(doctor->root, "libraries",
                       json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "libzmq", zmq, "lmdb", lmdb, "libsodium", sodium_version_string(),
                                 "zstd", ZSTD_versionString(), "jansson", JANSSON_VERSION, "libzmq_curve", zmq_has("curve")));
-  json_object_set_new(doctor->root, "gpu", json_pack("{s:s}", "driver", can_load("libcuda.so.1") ? "found" : "not found"));
   return FARM_OK;
 }

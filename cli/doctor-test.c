@@ -2,6 +2,7 @@
 #include "command-test.h"
 
 #include "../base/strbuf.h"
+#include "../device/fake-gpu-test.h"
 
 TEST(doctor_says_what_is_here, "") {
   json_t *root = json_of(command_say("doctor", "--quick", "--json"));
@@ -16,6 +17,36 @@ TEST(doctor_says_what_is_here, "") {
   CHECK(json_object_get(root, "peaks") == NULL);
   CHECK(json_is_array(json_object_get(root, "problems")));
   json_decref(root);
+}
+
+TEST(doctor_says_which_gpu_libraries_are_here, "") {
+  static const char *const keys[] = {"cuda", "nvrtc", "cublaslt", "nvml"};
+  setenv("TUNEFARM_LIBNVML", "/nowhere/libnvml.so", 1);
+  json_t *root = json_of(command_say("doctor", "--quick", "--json"));
+  const json_t *gpu = json_object_get(root, "gpu"), *libraries = json_object_get(gpu, "libraries");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    const json_t *library = json_object_get(libraries, keys[i]);
+    bool found = json_is_true(json_object_get(library, "found"));
+    CHECK_MESSAGE(*text_at(library, found ? "version" : "why"), "%s: neither a version nor a reason", keys[i]);
+  }
+  CHECK(strstr(text_at(json_object_get(libraries, "nvml"), "why"), "TUNEFARM_LIBNVML=/nowhere/libnvml.so"));
+  CHECK(json_is_array(json_object_get(gpu, "devices")));
+  CHECK((json_array_size(json_object_get(gpu, "devices")) > 0) == !strcmp(text_at(gpu, "driver"), "found"));
+  json_decref(root);
+}
+
+TEST(doctor_says_which_gpus_are_here, "") {
+  fake_gpu("devices=2,sm=90,product=H200,sms=132,clock=1980,memclock=3201,mem=3g");
+  json_t *root = json_of(command_say("doctor", "--quick", "--json"));
+  const json_t *gpu = json_object_get(root, "gpu"), *devices = json_object_get(gpu, "devices"),
+               *second = json_array_get(devices, 1);
+  CHECK_TEXT(text_at(gpu, "driver"), "found");
+  CHECK(json_array_size(devices) == 2 && number_at(second, "ordinal") == 1);
+  CHECK_TEXT(text_at(second, "device_class"), "cuda sm:90 product:h200 sms:132 clock:1980 memclock:3201 mem:3g");
+  CHECK(strncmp(text_at(second, "uuid"), "GPU-", 4) == 0);
+  json_decref(root);
+  struct said said = command_say("doctor", "--quick");
+  CHECK(said.code == 0 && strstr(said.out, "NVIDIA H200, GPU-") && strstr(said.out, "class    cuda sm:90 product:h200"));
 }
 
 TEST(doctor_measures_peaks, "timeout:120") {

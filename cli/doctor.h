@@ -20,8 +20,11 @@ enum farm_status doctor_cpu(struct doctor *doctor);
 enum farm_status doctor_peaks(struct doctor *doctor);
 /* "storage", "runtime": the cache folder and where sockets and locks lie. */
 enum farm_status doctor_storage(struct doctor *doctor, const char *cache);
-/* "libraries", "gpu". */
+/* "libraries". */
 enum farm_status doctor_libraries(struct doctor *doctor);
+/* "gpu": driver, NVRTC, cuBLASLt, NVML with their versions or why there are none; the devices with their classes. */
+enum farm_status doctor_gpu(struct doctor *doctor);
+void doctor_gpu_show(const json_t *root);
 
 /* The first line of a small text file without its end, "" when it cannot be read. */
 const char *doctor_file_line(const char *path, char *out, size_t bytes);

@@ -99,6 +99,7 @@ show-config:
 	@echo "ccache      $(or $(CCACHE),not found)"
 	@echo "sanitizers  $(or $(SANITIZE),none)"
 	@echo "modules     $(MODULES)"
+	@sh tests/show-cuda.sh
 	@sh tests/deps.sh show
 
 # Packages that are missing, by the distribution's names; DEPS=no refrains.
