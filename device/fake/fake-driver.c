@@ -104,7 +104,7 @@ cuda_result fake_break(cuda_context context, cuda_result error, const char *text
   if (context->error != CUDA_SUCCESS) return context->error;
   context->error = broken_error = error;
   snprintf(broken_text, sizeof broken_text, "%s", text);
-  fprintf(stderr, "fake cuda: %s\n", text);
+  if (!fake_spec.quiet) fprintf(stderr, "fake cuda: %s\n", text);
   fake_log("# %s", text);
   return error;
 }

@@ -52,7 +52,8 @@ static bool word_read(const char *name, const char *value, struct fake_spec *out
     int *to;
     uint64_t most;
   } numbers[] = {{"sm", &out->sm, 999},          {"devices", &out->devices, 16},       {"sms", &out->sms, 4096},
-                 {"clock", &out->clock, 100000}, {"memclock", &out->memclock, 100000}, {"driver", &out->driver, 99999}};
+                 {"clock", &out->clock, 100000}, {"memclock", &out->memclock, 100000}, {"driver", &out->driver, 99999},
+                 {"quiet", &out->quiet, 1}};
   uint64_t number;
   if (strcmp(name, "fault") == 0) return fault_read(value, out);
   if (strcmp(name, "order") == 0) return order_read(value, out);

@@ -1,7 +1,8 @@
 /* What the fake driver pretends to be, from the environment, and its log.
  *
  *   TUNEFARM_FAKE_CUDA="sm=90,product=fake,mem=2g,devices=1,order=forward|backward|shuffled,fault=KIND@N,..."
- *     also sms=, clock=, memclock= (MHz), l2= and driver= (13000 is 13.0); several faults are allowed
+ *     also sms=, clock=, memclock= (MHz), l2=, driver= (13000 is 13.0) and quiet=1 (errors go to the log and
+ *     cuGetErrorString only, not to stderr); several faults are allowed
  *   TUNEFARM_FAKE_CUDA_LOG=FILE gets a line per call, per kernel that ran, and per error
  *
  *   oom@N       the N-th allocation of device memory finds none
@@ -19,7 +20,7 @@
 enum fake_fault { FAULT_OOM, FAULT_LAUNCH, FAULT_ILLEGAL, FAULT_HANG, FAULT_LOST, FAULT_NODEVICE, FAULT_KINDS };
 
 struct fake_spec {
-  int sm, devices, sms, clock, memclock, driver;
+  int sm, devices, sms, clock, memclock, driver, quiet;
   uint64_t memory_bytes, l2_bytes;
   char product[64];
   enum simt_order order;

@@ -3,6 +3,7 @@ MODULES += fake-cuda
 fake-cuda_DIR := device/fake
 fake-cuda_DEPS := device problem base
 fake-cuda_LIBS := -ldl
+fake-cuda_TEST_DEPS := kernels
 
 # Threads of a kernel have stacks that sanitizers know nothing of.
 $(BUILD)/obj/device/fake/%.o: SANITIZE_CFLAGS :=
@@ -24,7 +25,18 @@ $(BUILD)/libfakecuda.so: $(FAKE_CUDA_OBJECTS)
 $(BUILD)/libfakenvrtc.so: $(FAKE_NVRTC_OBJECTS) $(BUILD)/lib/base.a
 	$(CC) -shared $(LDFLAGS) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--exclude-libs,ALL -o $@ $^ -lsodium -lm
 
-# Whoever tests finds both beside the test binaries.
-fake: $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so
+FAKE_LIBRARIES := $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so
+all: $(FAKE_LIBRARIES)
+$(foreach m,fake-cuda device kernels worker engine-link engine-run engine-build cli,$(BUILD)/test/$(m)): | $(FAKE_LIBRARIES)
+fake: $(FAKE_LIBRARIES)
 .PHONY: fake
 comma := ,
+
+# Tests compile kernels of their own; those of other modules find the libraries beside their binary, too.
+SIMT_TEST_TEXTS := $(BUILD)/gen/simt-test-texts.inc
+$(SIMT_TEST_TEXTS): $(wildcard device/fake/*-test.cu) device/fake/module.mk
+	@mkdir -p $(@D)
+	@{ for f in $(wildcard device/fake/*-test.cu); do printf 'X("%s",\n' "$$(basename $$f)"; \
+	     sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo ')'; done; } >$@.new && mv $@.new $@
+$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard device/fake/*-test.c)): $(SIMT_TEST_TEXTS)
+$(BUILD)/obj/device/fake/%-test.o: ALL_CFLAGS += -I$(BUILD)/gen

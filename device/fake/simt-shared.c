@@ -47,7 +47,7 @@ static void who_text(unsigned who, char out[48]) {
 void simt_shared_fault(int fault, const struct simt_array *array, long long index, int line) {
   static const char *const texts[] = {
       [SIMT_FAULT_UNWRITTEN] = "is read before it was written (uninitialised)",
-      [SIMT_FAULT_COPYING] = "is touched while an asynchronous copy to it is under way (copy_async_wait is missing)",
+      [SIMT_FAULT_COPYING] = "is touched while an asynchronous copy to it is under way (copy_async_wait, or a barrier before the copy, is missing)",
       [SIMT_FAULT_UNALIGNED] = "is not at a multiple of 16 bytes"};
   char who[48];
   if (fault == SIMT_FAULT_BOUNDS)

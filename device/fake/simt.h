@@ -46,6 +46,7 @@ extern "C" SIMT_EXPORT simt_thread **farm_simt_bind(const simt_services *service
   static void kernel##_body(const arguments args)
 #define FARM_KERNEL(kernel, arguments, threads) SIMT_KERNEL(kernel, arguments, threads)
 
+#include "simt-undefined.h"
 #include "simt-types.h"
 #include "simt-math.h"
 #include "simt-shared.h"
