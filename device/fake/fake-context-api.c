@@ -37,7 +37,27 @@ cuda_result cuCtxCreate_v2(cuda_context *out_context, unsigned int flags, cuda_o
   return fake_leave(result, "cuCtxCreate_v2", "%u %d", flags, device);
 }
 
-/* Waits for what is under way; gives everything back that was made in it but modules, which hold no memory of the device. */
+static void module_free(cuda_module module) {
+  for (cuda_function f = module->functions, next; f != NULL; f = next) {
+    next = f->next;
+    free(f);
+  }
+  dlclose(module->library);
+  free(module);
+}
+
+static void made_in_it_free(cuda_context context) {
+  for (cuda_event e = context->events, next; e != NULL; e = next) {
+    next = e->next;
+    free(e);
+  }
+  for (cuda_module m = context->modules, next; m != NULL; m = next) {
+    next = m->next;
+    module_free(m);
+  }
+}
+
+/* Waits for what is under way; gives everything back that was made in it. */
 cuda_result cuCtxDestroy_v2(cuda_context context) {
   cuda_result result = fake_enter(FAKE_INITIALISED);
   if (result == CUDA_SUCCESS && !known(context)) result = CUDA_ERROR_INVALID_CONTEXT;
@@ -51,6 +71,7 @@ cuda_result cuCtxDestroy_v2(cuda_context context) {
       fake_list_free(&s->queue);
       free(s);
     }
+    made_in_it_free(context);
     for (cuda_context *at = &contexts; *at != NULL; at = &(*at)->next)
       if (*at == context) {
         *at = context->next;
@@ -167,7 +188,8 @@ static cuda_result module_make(const void *data, cuda_module *out) {
     free(module);
     return CUDA_ERROR_INVALID_IMAGE;
   }
-  *out = module;
+  module->next = fake_current->modules;
+  *out = fake_current->modules = module;
   return CUDA_SUCCESS;
 }
 
@@ -183,12 +205,12 @@ cuda_result cuModuleUnload(cuda_module module) {
   if (result == CUDA_SUCCESS && module == NULL) result = CUDA_ERROR_INVALID_HANDLE;
   if (result == CUDA_SUCCESS) result = fake_context_wait(fake_current);
   if (result == CUDA_SUCCESS) {
-    for (cuda_function f = module->functions, next; f != NULL; f = next) {
-      next = f->next;
-      free(f);
-    }
-    dlclose(module->library);
-    free(module);
+    for (cuda_module *at = &module->context->modules; *at != NULL; at = &(*at)->next)
+      if (*at == module) {
+        *at = module->next;
+        break;
+      }
+    module_free(module);
   }
   return fake_leave(result, "cuModuleUnload", "%p", (void *)module);
 }

@@ -24,6 +24,8 @@ struct CUctx_st {
   int ordinal;
   cuda_result error; // that sticks
   cuda_stream streams; // the last of them is the default one
+  cuda_event events;
+  cuda_module modules;
   struct CUctx_st *next;
 };
 
@@ -34,12 +36,15 @@ struct CUfunc_st {
 };
 struct CUmod_st {
   cuda_context context;
+  cuda_module next;
   void *library;
   struct simt_thread **now;
   cuda_function functions;
 };
 
 struct CUevent_st {
+  cuda_context context;
+  cuda_event next;
   bool recorded;
   unsigned pending; // records that have not run yet
   uint64_t time_ns;

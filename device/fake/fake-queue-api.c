@@ -71,14 +71,22 @@ cuda_result cuEventCreate(cuda_event *out_event, unsigned int flags) {
   cuda_result result = fake_enter(FAKE_CONTEXT);
   cuda_event event = result == CUDA_SUCCESS ? calloc(1, sizeof *event) : NULL;
   if (result == CUDA_SUCCESS && event == NULL) result = CUDA_ERROR_OUT_OF_MEMORY;
-  if (result == CUDA_SUCCESS) *out_event = event;
+  if (result == CUDA_SUCCESS) {
+    *event = (struct CUevent_st){.context = fake_current, .next = fake_current->events};
+    *out_event = fake_current->events = event;
+  }
   return fake_leave(result, "cuEventCreate", "%u", flags);
 }
 
 cuda_result cuEventDestroy_v2(cuda_event event) {
   cuda_result result = fake_enter(FAKE_CONTEXT);
   if (event == NULL) result = CUDA_ERROR_INVALID_HANDLE;
-  else if (event->pending != 0) event->destroyed = true;
+  for (cuda_event *at = event == NULL ? NULL : &event->context->events; at != NULL && *at != NULL; at = &(*at)->next)
+    if (*at == event) {
+      *at = event->next;
+      break;
+    }
+  if (event != NULL && event->pending != 0) event->destroyed = true;
   else free(event);
   return fake_leave(result, "cuEventDestroy_v2", "%p", (void *)event);
 }
