@@ -1,7 +1,8 @@
 /* Tests only: CUDA variants of a problem, compiled by NVRTC for every architecture, and run in the emulator against the reference.
  *
- * One text serves many variants and problems, so each is compiled once per sweep. `stride` picks a covering set: of a problem's
- * variants each stride-th, shifted by the problem's number, so that over a list of problems every one has its turn.
+ * One text serves many variants and problems, so each is compiled once per sweep. A covering sweep is for `make test`: it takes each tactic
+ * when it is first met, and on a device one variant, another one each time, of every other problem. With a stride above 1 a sweep takes
+ * each stride-th variant instead.
  */
 #ifndef KERNELS_CUDA_CUDA_SWEEP_TEST_H
 #define KERNELS_CUDA_CUDA_SWEEP_TEST_H
@@ -15,15 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CUDA_SWEEP_MOST_VARIANTS = 1024, CUDA_SWEEP_MOST_TEXTS = 4096 };
+enum { CUDA_SWEEP_MOST_VARIANTS = 1024, CUDA_SWEEP_MOST_TEXTS = 4096, CUDA_SWEEP_MOST_SEEN = 256, CUDA_SWEEP_COVERING = 0 };
 
 struct cuda_sweep {
   const char *only; // part of the tactics' ids; NULL: all
-  int stride;       // 1: every variant
+  int stride;       // 1: every variant; CUDA_SWEEP_COVERING
   struct cuda_device *device;
   struct device_class device_class;
   const int *sms; // to compile for, 0 ends; when there is no device
-  int problems, checked, compiled, text_count;
+  int problems, checked, compiled, text_count, seen_count;
+  const struct tactic *seen[CUDA_SWEEP_MOST_SEEN]; // by a covering sweep
   struct {
     struct digest key;
     struct bytes_writer cubin;
@@ -120,9 +122,28 @@ static inline void cuda_sweep_run(struct cuda_sweep *sweep, const char *text, st
   sweep->checked++;
 }
 
-static inline bool cuda_sweep_wanted(const struct cuda_sweep *sweep, const struct variant *variant, int index) {
-  if (!cuda_tactic_of(variant->tactic)->source || (sweep->only && !strstr(variant->tactic->id, sweep->only))) return false;
-  return (index + sweep->problems) % sweep->stride == 0;
+static inline void cuda_sweep_variant(struct cuda_sweep *sweep, const char *text, const struct problem *problem, struct kernel_case *made,
+                                      const struct variant *variant) {
+  if (made) cuda_sweep_run(sweep, text, made, variant);
+  else cuda_sweep_compile(sweep, text, problem, variant, sweep->device_class.sm);
+}
+
+/* Notes it, too. */
+static inline bool cuda_sweep_first(struct cuda_sweep *sweep, const struct tactic *tactic) {
+  for (int i = 0; i < sweep->seen_count; i++)
+    if (sweep->seen[i] == tactic) return false;
+  REQUIRE(sweep->seen_count < CUDA_SWEEP_MOST_SEEN);
+  sweep->seen[sweep->seen_count++] = tactic;
+  return true;
+}
+
+static inline bool cuda_sweep_own(const struct cuda_sweep *sweep, const struct variant *variant) {
+  return cuda_tactic_of(variant->tactic)->source && (!sweep->only || strstr(variant->tactic->id, sweep->only));
+}
+
+static inline bool cuda_sweep_wanted(struct cuda_sweep *sweep, const struct variant *variant, int index) {
+  if (sweep->stride != CUDA_SWEEP_COVERING) return (index + sweep->problems) % sweep->stride == 0;
+  return cuda_sweep_first(sweep, variant->tactic);
 }
 
 static inline void cuda_sweep_variants(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
@@ -130,11 +151,17 @@ static inline void cuda_sweep_variants(struct cuda_sweep *sweep, const char *tex
   static struct variant variants[CUDA_SWEEP_MOST_VARIANTS];
   int count = catalogue_variants(problem, &sweep->device_class, LAYOUT_ANY, variants, CUDA_SWEEP_MOST_VARIANTS);
   CHECK_MESSAGE(count > 0 && count <= CUDA_SWEEP_MOST_VARIANTS, "%s has %d variants", text, count);
-  for (int i = 0; i < count && i < CUDA_SWEEP_MOST_VARIANTS; i++) {
+  int own = 0, wanted = 0;
+  for (int i = 0; i < count && i < CUDA_SWEEP_MOST_VARIANTS; i++)
+    if (cuda_sweep_own(sweep, &variants[i])) variants[own++] = variants[i];
+  CHECK_MESSAGE(own > 0, "%s has no variant to check", text);
+  for (int i = 0; i < own; i++) {
     if (!cuda_sweep_wanted(sweep, &variants[i], i)) continue;
-    if (made) cuda_sweep_run(sweep, text, made, &variants[i]);
-    else cuda_sweep_compile(sweep, text, problem, &variants[i], sweep->device_class.sm);
+    cuda_sweep_variant(sweep, text, problem, made, &variants[i]);
+    wanted++;
   }
+  if (sweep->stride == CUDA_SWEEP_COVERING && made && wanted == 0 && own > 0 && sweep->problems % 2 == 0)
+    cuda_sweep_variant(sweep, text, problem, made, &variants[sweep->problems % own]);
 }
 
 /* All (or each stride-th) variants of one problem: run on the device, or compiled for every architecture. There must be one. */

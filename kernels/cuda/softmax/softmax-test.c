@@ -2,7 +2,7 @@
 #include "../cuda-sweep-test.h"
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
-static const int some_sms[] = {75, 90, 0};
+static const int one_sm[] = {75, 0};
 
 /* Rows: shorter than a warp, of a warp's lanes and one more, of vectors and not, too long for registers. */
 static const char *const problems[] = {
@@ -26,13 +26,13 @@ static const char *const problems[] = {
 };
 
 TEST(cuda_softmax_and_norm_compile, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 29, some_sms);
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
-  CHECK(sweep.compiled > 3);
+  CHECK(sweep.checked == 5); // one of each tactic
   cuda_sweep_end(&sweep);
 }
 
-TEST(cuda_softmax_and_norm_compile_for_every_architecture, "slow timeout:900") {
+TEST(cuda_every_architecture_compiles_softmax_and_norm, "slow timeout:900") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
@@ -40,14 +40,14 @@ TEST(cuda_softmax_and_norm_compile_for_every_architecture, "slow timeout:900") {
 }
 
 TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 9, 90);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  CHECK(sweep.checked >= 17);
+  CHECK(sweep.checked >= 10);
   cuda_sweep_end(&sweep);
 }
 
-TEST(cuda_softmax_and_norm_in_every_variant, "slow timeout:1800") {
+TEST(cuda_every_variant_of_softmax_and_norm, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);

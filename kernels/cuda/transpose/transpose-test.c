@@ -1,0 +1,47 @@
+/* Transposes on a GPU: texts through NVRTC, results through the emulator. */
+#include "../cuda-sweep-test.h"
+
+static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
+static const int one_sm[] = {75, 0};
+
+static const char *const problems[] = {
+    "transpose d1 perm0 f32",
+    "transpose d4099 perm0 f16",
+    "transpose d33 d65 perm10 f32",
+    "transpose d64 d64 perm10 f16",
+    "transpose d3 d70 d31 perm021 bf16",
+    "transpose d2 d12 d5 d64 perm0213 f32",
+    "transpose d5 d6 d7 d33 perm3120 f32",
+    "transpose d40 d3 d37 perm210 u8",
+    "transpose d9 d4 d6 perm102 i64",
+    "transpose d2 d3 d4 d5 d3 d2 perm524130 f32",
+};
+
+TEST(cuda_transposes_compile, "timeout:120") {
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  CHECK(sweep.checked == 2); // one of each tactic
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_every_architecture_compiles_transposes, "slow timeout:900") {
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_transposes_give_the_references_results, "timeout:120") {
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  CHECK(sweep.checked >= 5);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_every_variant_of_transposes, "slow timeout:1800") {
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
+  CUDA_SWEEP_PROBLEMS(sweep, problems);
+  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
