@@ -1,5 +1,6 @@
-/* The runner: `<binary> [--slow] [--list] [NAME…]`. Each test runs in a forked child under a time limit, so that a crash or a
- * hang costs one test. Prints a line per test and closes with `N passed, N failed, N skipped`; exit 1 when any failed. */
+/* The runner: `<binary> [--slow] [--tagged TAG] [--list] [NAME…]`; --tagged: all tests with that tag, slow or not. Each test runs
+ * in a forked child under a time limit, so that a crash or a hang costs one test. Prints a line per test and closes with `N passed,
+ * N failed, N skipped`; exit 1 when any failed. */
 #include "test.h"
 
 #include <errno.h>
@@ -179,27 +180,38 @@ static void run_one(struct test *test) {
   printf("%s %s (%.0f ms)%s%s\n", words[verdict], test->name, ms, reason[0] ? ": " : "", reason);
 }
 
-static bool wanted(const struct test *test, bool slow, char **names) {
+static bool tag_has(const char *tags, const char *tag) {
+  size_t length = strlen(tag);
+  for (const char *at = tags; (at = strstr(at, tag)); at++)
+    if ((at == tags || at[-1] == ' ') && (at[length] == 0 || at[length] == ' ')) return true;
+  return false;
+}
+
+static bool wanted(const struct test *test, bool slow, const char *tag, char **names) {
+  if (tag && !tag_has(test->tags, tag)) return false;
   if (*names) {
     for (; *names; names++)
       if (strstr(test->name, *names)) return true;
     return false;
   }
-  return slow == (strstr(test->tags, "slow") != NULL);
+  return tag || slow == (strstr(test->tags, "slow") != NULL);
 }
 
 int main(int argc, char **argv) {
   (void)argc;
   bool slow = false, list = false;
+  const char *tag = NULL;
   char **names = argv + 1;
   for (; *names && (*names)[0] == '-'; names++) {
     if (strcmp(*names, "--slow") == 0)
       slow = true;
     else if (strcmp(*names, "--list") == 0)
       list = true;
+    else if (strcmp(*names, "--tagged") == 0 && names[1])
+      tag = *++names;
   }
   for (struct test *test = tests; test; test = test->next) {
-    if (!wanted(test, slow, names)) continue;
+    if (!wanted(test, slow, tag, names)) continue;
     if (list)
       printf("%s [%s] %s\n", test->name, test->tags, test->file);
     else
