@@ -1,7 +1,11 @@
 /* Device class texts. */
 #include "device-class.h"
 
+#include "../base/random.h"
 #include "../tests/kit/test.h"
+
+#include <stdio.h>
+#include <string.h>
 
 TEST(device_class_text_round_trip, "") {
   static const char text[] = "cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g";
@@ -94,4 +98,25 @@ TEST(device_class_refuses, "") {
   struct device_class device_class;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     CHECK_MESSAGE(device_class_parse(texts[i], &device_class) == FARM_USAGE, "`%s` was not refused", texts[i]);
+}
+
+/* Words lost, doubled, cut short or changed by one character: refused, or the very same text again. */
+TEST(device_class_survives_any_text, "") {
+  static const char *const texts[] = {"cpu vendor:amd family:25 model:17 isa:avx2 l1d:32k l2:1m l3:32m mem:24g",
+                                      "cuda sm:90 product:h200 sms:132 clock:1980 memclock:3201 mem:141g"};
+  int accepted = 0;
+  for (unsigned i = 0; i < 20000; i++) {
+    struct device_class got;
+    char text[512], out[DEVICE_CLASS_TEXT_MAX];
+    snprintf(text, sizeof text, "%s", texts[i % 2]);
+    size_t length = strlen(text), at = random_u64(3, 3 * i) % length, from = random_u64(3, 3 * i + 1) % length;
+    if (i % 3 == 0) text[at] = (char)(1 + random_u64(3, 3 * i + 2) % 255);
+    if (i % 3 == 1) text[at] = 0;
+    if (i % 3 == 2) memmove(text + at, text + from, length - from + 1);
+    if (device_class_parse(text, &got) != FARM_OK) continue;
+    device_class_print(&got, out);
+    CHECK_TEXT(out, text);
+    accepted++;
+  }
+  CHECK(accepted > 100 && accepted < 10000);
 }
