@@ -9,7 +9,8 @@
 
 #include "../base/status.h"
 
-/* At the start of main: makes sure that descriptors 0 to 2 are taken, ignores SIGPIPE and remembers whether whoever started us had it ignored. */
+/* At the start of main: makes sure that descriptors 0 to 2 are taken, ignores SIGPIPE and remembers whether whoever started us
+ * had it ignored. */
 void stdout_begin(void);
 /* Writes out what is buffered. When the reader has gone this does not return, unless SIGPIPE was ignored from the start: that, as
  * every other failure (of now or of an earlier write), is FARM_IO. What must not be lost is done before. */
