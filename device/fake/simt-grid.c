@@ -153,6 +153,7 @@ static unsigned barrier_open(void) {
   return live;
 }
 
+/* Stacks begin at different places in their pages, else all of them would meet in the same few lines of the caches. */
 static void block_begin(const unsigned at[3]) {
   struct simt_grid *g = &simt_grid;
   const struct simt_launch *launch = g->launch;
@@ -172,7 +173,7 @@ static void block_begin(const unsigned at[3]) {
                                         .times = &g->warps[t / SIMT_WARP].times};
     lane->wait = SIMT_RUNS;
     lane->async_count = lane->async_group = 0;
-    fiber_make(&lane->fiber, stacks + t * (size_t)(GUARD_BYTES + STACK_BYTES) + GUARD_BYTES, STACK_BYTES, lane_main);
+    fiber_make(&lane->fiber, stacks + t * (size_t)(GUARD_BYTES + STACK_BYTES) + GUARD_BYTES, STACK_BYTES - t * 192 % 16384, lane_main);
   }
 }
 
