@@ -18,11 +18,14 @@ CUDA_API(X)
 CUDA_API_OPTIONAL(X)
 #undef X
 
+/* For stand-ins of libraries: a function that runs in its turn, with the device's memory in reach. */
+FAKE_EXPORT cuda_result cuLaunchHostFunc(cuda_stream stream, void (*function)(void *), void *context);
+
 enum { CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901, CUDA_ERROR_ILLEGAL_STATE = 401 };
 
 struct CUctx_st {
   int ordinal;
-  cuda_result error; // that sticks
+  cuda_result error;   // that sticks
   cuda_stream streams; // the last of them is the default one
   cuda_event events;
   cuda_module modules;
@@ -51,7 +54,7 @@ struct CUevent_st {
   bool destroyed; // freed when nothing is pending
 };
 
-enum fake_work_kind { WORK_COPY, WORK_FILL, WORK_KERNEL, WORK_EVENT };
+enum fake_work_kind { WORK_COPY, WORK_FILL, WORK_KERNEL, WORK_EVENT, WORK_HOST };
 /* One thing on a stream. Those of a graph are shared by its launches. */
 struct fake_work {
   enum fake_work_kind kind;
@@ -62,6 +65,7 @@ struct fake_work {
   unsigned char value;
   cuda_event event;
   cuda_function function;
+  void (*host)(void *); // with `to`
   unsigned grid[3], block[3];
   _Alignas(16) unsigned char bytes_here[];
 };

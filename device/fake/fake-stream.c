@@ -47,7 +47,8 @@ static const struct {
                {FAULT_ILLEGAL, CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal address, as was asked for"}};
 
 static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) {
-  static const cuda_result errors[] = {[SIMT_BROKEN] = CUDA_ERROR_LAUNCH_FAILED, [SIMT_MISALIGNED] = CUDA_ERROR_MISALIGNED_ADDRESS,
+  static const cuda_result errors[] = {[SIMT_BROKEN] = CUDA_ERROR_LAUNCH_FAILED,
+                                       [SIMT_MISALIGNED] = CUDA_ERROR_MISALIGNED_ADDRESS,
                                        [SIMT_WILD] = CUDA_ERROR_ILLEGAL_ADDRESS};
   char message[SIMT_MESSAGE_MAX], slack[200];
   const struct simt_entry *entry = work->function->entry;
@@ -63,8 +64,11 @@ static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) 
   }
   if (fake_strikes(FAULT_HANG, kernels_run)) stream->hung = true;
   if (stream->hung) return CUDA_ERROR_NOT_READY;
-  struct simt_launch launch = {.entry = entry, .now = work->function->module->now, .arguments = work->bytes_here,
-                               .order = fake_spec.order, .describe = fake_memory_describe};
+  struct simt_launch launch = {.entry = entry,
+                               .now = work->function->module->now,
+                               .arguments = work->bytes_here,
+                               .order = fake_spec.order,
+                               .describe = fake_memory_describe};
   memcpy(launch.grid, work->grid, sizeof launch.grid);
   memcpy(launch.block, work->block, sizeof launch.block);
   uint64_t begin = fake_now_ns();
@@ -79,10 +83,20 @@ static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) 
 
 static cuda_result work_run(cuda_stream stream, const struct fake_work *work) {
   switch (work->kind) {
-  case WORK_COPY: memmove(work->to, work->from, work->bytes); return CUDA_SUCCESS;
-  case WORK_FILL: memset(work->to, work->value, work->bytes); return CUDA_SUCCESS;
-  case WORK_EVENT: event_happens(work->event); return CUDA_SUCCESS;
-  default: return kernel_run(stream, work);
+  case WORK_COPY:
+    memmove(work->to, work->from, work->bytes);
+    return CUDA_SUCCESS;
+  case WORK_FILL:
+    memset(work->to, work->value, work->bytes);
+    return CUDA_SUCCESS;
+  case WORK_EVENT:
+    event_happens(work->event);
+    return CUDA_SUCCESS;
+  case WORK_HOST:
+    work->host(work->to);
+    return CUDA_SUCCESS;
+  default:
+    return kernel_run(stream, work);
   }
 }
 
@@ -233,19 +247,36 @@ cuda_result cuEventRecord(cuda_event event, cuda_stream stream) {
   return fake_leave(result, "cuEventRecord", "%p", (void *)event);
 }
 
+cuda_result cuLaunchHostFunc(cuda_stream stream, void (*function)(void *), void *context) {
+  cuda_result result = enter_stream(&stream);
+  if (result == CUDA_SUCCESS && function == NULL) result = CUDA_ERROR_INVALID_VALUE;
+  if (result == CUDA_SUCCESS) {
+    struct fake_work *work = work_make(WORK_HOST, NULL, 0);
+    if (work != NULL) {
+      work->to = context;
+      work->host = function;
+    }
+    result = work_put(stream, work);
+  }
+  return fake_leave(result, "cuLaunchHostFunc", "%p", context);
+}
+
 /* One struct by value: from the list of pointers, or from a buffer as CU_LAUNCH_PARAM_BUFFER_POINTER and _SIZE say. */
 static cuda_result arguments_find(const struct simt_entry *entry, void **arguments, void **extra, const void **out) {
   *out = NULL;
   if (arguments != NULL && extra != NULL) return CUDA_ERROR_INVALID_VALUE;
   if (arguments != NULL) *out = arguments[0];
   for (; extra != NULL && *extra != NULL; extra += 2) {
-    if (extra[0] == (void *)1) *out = extra[1];
-    else if (extra[0] != (void *)2 || *(const size_t *)extra[1] != entry->argument_bytes) return CUDA_ERROR_INVALID_VALUE;
+    if (extra[0] == (void *)1)
+      *out = extra[1];
+    else if (extra[0] != (void *)2 || *(const size_t *)extra[1] != entry->argument_bytes)
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return *out == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-static cuda_result launch_check(const struct simt_entry *entry, const unsigned grid[3], const unsigned block[3], unsigned shared) {
+static cuda_result launch_check(const struct simt_entry *entry, const unsigned grid[3], const unsigned block[3],
+                                unsigned shared) {
   uint64_t threads = (uint64_t)block[0] * block[1] * block[2];
   if (grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535)
     return CUDA_ERROR_INVALID_VALUE;
@@ -254,9 +285,9 @@ static cuda_result launch_check(const struct simt_entry *entry, const unsigned g
   return threads > entry->threads_most ? CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES : CUDA_SUCCESS;
 }
 
-cuda_result cuLaunchKernel(cuda_function function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
-                           unsigned int block_y, unsigned int block_z, unsigned int shared_bytes, cuda_stream stream, void **arguments,
-                           void **extra) {
+cuda_result cuLaunchKernel(cuda_function function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,
+                           unsigned int block_x, unsigned int block_y, unsigned int block_z, unsigned int shared_bytes,
+                           cuda_stream stream, void **arguments, void **extra) {
   unsigned grid[3] = {grid_x, grid_y, grid_z}, block[3] = {block_x, block_y, block_z};
   const void *bytes = NULL;
   cuda_result result = enter_stream(&stream);
@@ -272,6 +303,6 @@ cuda_result cuLaunchKernel(cuda_function function, unsigned int grid_x, unsigned
     }
     result = work_put(stream, work);
   }
-  return fake_leave(result, "cuLaunchKernel", "%s (%u,%u,%u) (%u,%u,%u)", function == NULL ? "?" : function->entry->name, grid_x, grid_y,
-                    grid_z, block_x, block_y, block_z);
+  return fake_leave(result, "cuLaunchKernel", "%s (%u,%u,%u) (%u,%u,%u)", function == NULL ? "?" : function->entry->name, grid_x,
+                    grid_y, grid_z, block_x, block_y, block_z);
 }

@@ -25,7 +25,10 @@ $(BUILD)/libfakecuda.so: $(FAKE_CUDA_OBJECTS)
 $(BUILD)/libfakenvrtc.so: $(FAKE_NVRTC_OBJECTS) $(BUILD)/lib/base.a
 	$(CC) -shared $(LDFLAGS) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--exclude-libs,ALL -o $@ $^ -lsodium -lm
 
-FAKE_LIBRARIES := $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so
+$(BUILD)/libfakecublaslt.so: $(BUILD)/obj/device/fake/cublaslt-fake.o $(BUILD)/lib/problem.a $(BUILD)/lib/base.a
+	$(CC) -shared $(LDFLAGS) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--exclude-libs,ALL -o $@ $^ -lsodium -lm -ldl
+
+FAKE_LIBRARIES := $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so $(BUILD)/libfakecublaslt.so
 all: $(FAKE_LIBRARIES)
 $(foreach m,fake-cuda device kernels worker engine-link engine-run engine-build cli,$(BUILD)/test/$(m)): | $(FAKE_LIBRARIES)
 fake: $(FAKE_LIBRARIES)
