@@ -2,6 +2,7 @@
 #include "fake-driver.h"
 #include "fake-image.h"
 
+#include <stdatomic.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,17 @@ static bool image_fits(const struct fake_image *image) {
   return !image->specific || image->sm == (uint32_t)fake_spec.sm;
 }
 
+/* A path that was never used before: a loader takes a name that it knows for what it loaded under it, and numbers of closed files come
+ * again. Each digit of a count is "/." or "/".
+ */
+static void library_path(int file, char *out, size_t bytes) {
+  static atomic_uint count;
+  unsigned number = atomic_fetch_add(&count, 1);
+  size_t length = (size_t)snprintf(out, bytes, "/proc/self/fd");
+  for (int bit = 0; bit < 24; bit++) length += (size_t)snprintf(out + length, bytes - length, number >> bit & 1 ? "/." : "/");
+  snprintf(out + length, bytes - length, "/%d", file);
+}
+
 /* The library in the image, from a file in memory. */
 static void *library_open(const char *bytes, uint64_t count) {
   int file = memfd_create("fake-cubin", MFD_CLOEXEC);
@@ -149,8 +161,8 @@ static void *library_open(const char *bytes, uint64_t count) {
     }
     at += (uint64_t)written;
   }
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+  char path[128];
+  library_path(file, path, sizeof path);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) fake_log("# %s", dlerror());
   close(file);
