@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 struct run_command {
-  const char *engine_path, *output_folder, *expect_folder, *reference_path;
+  const char *engine_path, *output_folder, *expect_folder, *reference_path, *target, *device;
   struct option_list inputs, shapes;
   struct compare_rule rule;
   int64_t threads, ranks, iterations;
@@ -269,9 +269,9 @@ static json_t *profile_json(struct run_command *c) {
   for (int32_t i = 0; i < farm_context_step_count(c->context); i++) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
-    json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:s,s:I,s:f}", "name", p.name, "onnx", p.origin, "variant", p.variant,
-                                           "problem", p.problem, "calls", (json_int_t)p.calls, "mean_us",
-                                           p.total_ns / (double)p.calls * 1e-3));
+    json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:f}", "name", p.name, "onnx", p.origin, "variant",
+                                           p.variant, "problem", p.problem, "place", p.on_device ? "device" : "host", "calls",
+                                           (json_int_t)p.calls, "mean_us", p.total_ns / (double)p.calls * 1e-3));
   }
   return steps;
 }
@@ -280,13 +280,15 @@ static json_t *run_json(struct run_command *c, const farm_engine_info_t *info) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   const struct timing *t = &c->timing;
-  json_t *root = json_pack(
-      "{s:s,s:s,s:i,s:I,s:{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:f,s:{s:I,s:I,s:I,s:I}}", "engine", c->engine_path,
-      "section", info->device_class, "threads", (int)info->threads, "iterations", (json_int_t)c->timed, "latency_ms", "min",
-      t->min, "mean", t->mean, "median", t->median, "p90", t->p90, "p95", t->p95, "p99", t->p99, "max", t->max, "ci95", t->ci95,
-      "throughput_per_s", t->mean > 0 ? 1e3 / t->mean : 0.0, "load_ms", c->load_ms, "first_output_ms", c->first_output_ms,
-      "memory", "arena_bytes", (json_int_t)info->arena_bytes, "lower_bound_bytes", (json_int_t)info->lower_bound_bytes,
-      "weights_bytes", (json_int_t)info->weight_bytes, "peak_bytes", (json_int_t)usage.ru_maxrss * 1024);
+  json_t *root =
+      json_pack("{s:s,s:s,s:s,s:i,s:I,s:{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:f,s:{s:I,s:I,s:I,s:I,s:I}}", "engine",
+                c->engine_path, "section", info->device_class, "device", info->device, "threads", (int)info->threads,
+                "iterations", (json_int_t)c->timed, "latency_ms", "min", t->min, "mean", t->mean, "median", t->median, "p90",
+                t->p90, "p95", t->p95, "p99", t->p99, "max", t->max, "ci95", t->ci95, "throughput_per_s",
+                t->mean > 0 ? 1e3 / t->mean : 0.0, "load_ms", c->load_ms, "first_output_ms", c->first_output_ms, "memory",
+                "arena_bytes", (json_int_t)info->arena_bytes, "lower_bound_bytes", (json_int_t)info->lower_bound_bytes,
+                "weights_bytes", (json_int_t)info->weight_bytes, "peak_bytes", (json_int_t)usage.ru_maxrss * 1024, "device_bytes",
+                (json_int_t)(info->device_weight_bytes + farm_context_device_memory(c->context)));
   if (c->checked)
     json_object_set_new(root, "check",
                         json_pack("{s:f,s:f,s:f,s:b}", "max_abs", c->check.max_abs, "max_rel_to_max", c->check.max_rel_to_max,
@@ -300,12 +302,15 @@ static void profile_show(struct run_command *c) {
   for (int32_t i = 0; i < farm_context_step_count(c->context); i++) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
-    fprintf(stderr, "%10.1f us  %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.variant && *p.variant ? p.variant : "-",
-            p.name);
+    fprintf(stderr, "%10.1f us  %-6s %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.on_device ? "device" : "host",
+            p.variant && *p.variant ? p.variant : "-", p.name);
   }
 }
 
 static void show(struct run_command *c, const farm_engine_info_t *info) {
+  if (strcmp(info->device, "cpu") != 0)
+    log_info("on %s, %.1f MiB of its memory; %d steps run on the host", info->device,
+             (double)(info->device_weight_bytes + farm_context_device_memory(c->context)) / 1048576, (int)info->host_steps);
   if (c->timed)
     log_info("%s [%s, %d threads]: median %.3f ms (min %.3f, p95 %.3f, p99 %.3f, interval of the median %.3f) over %lld runs, "
              "%.1f per second",
@@ -321,7 +326,8 @@ static void show(struct run_command *c, const farm_engine_info_t *info) {
 
 static enum farm_status engine_start(struct run_command *c) {
   uint64_t begin = clock_now_ns();
-  farm_engine_options_t engine_options = {.size = sizeof engine_options, .threads = (int32_t)c->threads};
+  farm_engine_options_t engine_options = {
+      .size = sizeof engine_options, .section = c->target, .threads = (int32_t)c->threads, .device = c->device};
   farm_context_options_t context_options = {
       .size = sizeof context_options, .threads = (int32_t)c->threads, .profile = c->profile};
   enum farm_status status = farm_engine_load(c->engine_path, &engine_options, &c->engine);
@@ -368,6 +374,9 @@ static enum farm_status run(int argc, char **argv) {
       {"atol", OPTION_NUMBER, &c.rule.atol, 0, 1e9, "X", "absolute tolerance (1e-7)", false},
       {"relative-to-max", OPTION_FLAG, &c.rule.relative_to_max, 0, 0, NULL,
        "atol is a share of the largest expected value; integers may be one off", false},
+      {"target", OPTION_TEXT, &c.target, 0, 0, "T",
+       "take the section for cpu, cuda, cuda-sm90 or a device class (a GPU's where one is that fits, else the CPU's)", false},
+      {"device", OPTION_TEXT, &c.device, 0, 0, "GPU", "UUID or number of the GPU to run on", false},
       {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "take N's section, else the nearest", true},
       {"ranks", OPTION_INTEGER, &c.ranks, 1, 1024, "N", "devices to run on together", false},
       {"warmup", OPTION_NUMBER, &c.warmup_ms, 0, 1e9, "MS", "run so long before timing (200)", false},
@@ -380,6 +389,7 @@ static enum farm_status run(int argc, char **argv) {
   const struct options options = {"run", "ENGINE [options]", "Runs an engine, checks what it computes, times it.",
                                   "  tunefarm run resnet50.engine\n"
                                   "  tunefarm run mnist.engine --expect test_data_set_0 --duration 0\n"
+                                  "  tunefarm run both.engine --target cpu\n"
                                   "  tunefarm run bert.engine --shape ids=4x128 --profile --json=times.json\n",
                                   rows};
   struct option_list positional = {0};
