@@ -101,8 +101,10 @@ cuda_result cuMemAlloc_v2(cuda_address *out_address, size_t bytes) {
     allocations++;
     bool fits = bytes <= fake_spec.memory_bytes && fake_memory_used() <= fake_spec.memory_bytes - bytes;
     if (fits && !fake_strikes(FAULT_OOM, allocations)) address = fake_memory_alloc(fake_current, bytes);
-    if (address == 0) result = CUDA_ERROR_OUT_OF_MEMORY;
-    else *out_address = address;
+    if (address == 0)
+      result = CUDA_ERROR_OUT_OF_MEMORY;
+    else
+      *out_address = address;
   }
   return fake_leave(result, "cuMemAlloc_v2", "%zu 0x%llx", bytes, (unsigned long long)address);
 }
@@ -132,7 +134,8 @@ cuda_result cuMemFreeHost(void *data) {
 
 /* ---- modules ---- */
 
-/* As on devices: code of another generation does not run, code of a newer minor version neither; features of one chip bind to it. */
+/* As on devices: code of another generation does not run, code of a newer minor version neither; features of one chip bind to it.
+ */
 static bool image_fits(const struct fake_image *image) {
   if (image->sm / 10 != (uint32_t)fake_spec.sm / 10 || image->sm > (uint32_t)fake_spec.sm) return false;
   return !image->specific || image->sm == (uint32_t)fake_spec.sm;
@@ -179,7 +182,7 @@ static cuda_result image_check(const unsigned char *data, size_t *out_bytes) {
   *out_bytes = head.e_shoff + (size_t)head.e_shnum * head.e_shentsize;
   memcpy(&image, data + *out_bytes, sizeof image);
   if (memcmp(image.magic, FAKE_IMAGE_MAGIC, sizeof image.magic) != 0 || image.abi != SIMT_ABI) return CUDA_ERROR_INVALID_IMAGE;
-  if (image.sum != fake_image_sum(data, *out_bytes)) return CUDA_ERROR_INVALID_IMAGE;
+  if (image.sum != fake_image_sum(data, *out_bytes, &image)) return CUDA_ERROR_INVALID_IMAGE;
   return image_fits(&image) ? CUDA_SUCCESS : CUDA_ERROR_NO_BINARY_FOR_GPU;
 }
 
@@ -254,9 +257,14 @@ cuda_result cuFuncGetAttribute(int *out_value, int attribute, cuda_function func
   cuda_result result = fake_enter(FAKE_CONTEXT);
   if (result == CUDA_SUCCESS && function == NULL) result = CUDA_ERROR_INVALID_HANDLE;
   if (result == CUDA_SUCCESS) switch (attribute) {
-    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *out_value = (int)function->entry->threads_most; break;
-    case 6: *out_value = fake_spec.sm; break;
-    default: result = CUDA_ERROR_INVALID_VALUE;
+    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+      *out_value = (int)function->entry->threads_most;
+      break;
+    case 6:
+      *out_value = fake_spec.sm;
+      break;
+    default:
+      result = CUDA_ERROR_INVALID_VALUE;
     }
   return fake_leave(result, "cuFuncGetAttribute", "%d", attribute);
 }

@@ -1,4 +1,5 @@
-/* The fake driver through the device layer: queues that wait to be asked, memory that bites, each fault, images and texts it refuses. */
+/* The fake driver through the device layer: queues that wait to be asked, memory that bites, each fault, images and texts it
+ * refuses. */
 #include "fake-rig-test.h"
 
 #include "../../base/clock.h"
@@ -124,7 +125,7 @@ TEST(fake_memory_is_fresh_and_bounded, "") {
   REQUIRE_OK(cuda_alloc(rig.device, 300, &address));
   REQUIRE_OK(cuda_copy_out(rig.device, bytes, address, 300));
   REQUIRE_OK(cuda_wait(rig.device));
-  for (int i = 0; i < 300; i++) CHECK(bytes[i] == 0xff); // NaN
+  for (int i = 0; i < 300; i++) CHECK(bytes[i] == 0xff);                // NaN
   CHECK(cuda_copy_out(rig.device, bytes, address + 1, 300) != FARM_OK); // beyond the end
   CHECK(cuda_alloc(rig.device, 1 << 20, &more) == FARM_NO_MEMORY);
   REQUIRE_OK(cuda_alloc(rig.device, (1 << 20) - 300, &more));
@@ -149,7 +150,7 @@ TEST(fake_freed_memory, "") {
 static const struct {
   const char *fault, *says;
   enum farm_status status;
-  int good; // runs before it strikes
+  int good;       // runs before it strikes
   bool elsewhere; // is another context of the process of use?
 } faults[] = {{"launch@3", "the launch fails, as was asked for", FARM_WORKER_LOST, 2, true},
               {"illegal@2", "an illegal address, as was asked for", FARM_WORKER_LOST, 1, true},
@@ -209,7 +210,8 @@ TEST(fake_no_device, "") {
 }
 
 TEST(fake_bad_words, "") {
-  static const char *const words[] = {"sm", "sm=", "sm=9x", "speed=3", "mem=99999999999g", "fault=launch@0", "fault=boom@1", "order=up"};
+  static const char *const words[] = {"sm",           "sm=",     "sm=9x", "speed=3", "mem=99999999999g", "fault=launch@0",
+                                      "fault=boom@1", "order=up"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     pid_t child = fork(); // a process opens the driver once
     if (child == 0) {
@@ -224,7 +226,8 @@ TEST(fake_bad_words, "") {
 }
 
 TEST(fake_description, "") {
-  struct rig rig = rig_open("sm=120,product=H200 NVL,mem=141g,sms=132,clock=1980,memclock=3201,l2=50m,driver=12040,devices=3", NULL, 120);
+  struct rig rig =
+      rig_open("sm=120,product=H200 NVL,mem=141g,sms=132,clock=1980,memclock=3201,l2=50m,driver=12040,devices=3", NULL, 120);
   struct cuda_properties about;
   int count;
   REQUIRE_OK(cuda_device_count(&count));
@@ -246,8 +249,8 @@ TEST(fake_refuses_launches, "") {
     const char *entry;
     uint32_t grid, block, bytes;
   } bad[] = {{"none_such", 1, 1, sizeof(struct rig_args)}, {"nothing", 1, 1025, sizeof(struct rig_args)},
-             {"one_more", 1, 2, sizeof(struct rig_args)}, {"nothing", 0, 32, sizeof(struct rig_args)},
-             {"nothing", 1, 0, sizeof(struct rig_args)}, {"nothing", 1, 32, sizeof(struct rig_args) - 8}};
+             {"one_more", 1, 2, sizeof(struct rig_args)},  {"nothing", 0, 32, sizeof(struct rig_args)},
+             {"nothing", 1, 0, sizeof(struct rig_args)},   {"nothing", 1, 32, sizeof(struct rig_args) - 8}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     launch.entry = bad[i].entry;
     launch.grid[0] = bad[i].grid;
@@ -317,9 +320,11 @@ TEST(fake_compiler_errors, "") {
   rig_libraries("");
   enum farm_status status = nvrtc_compile("wrong.cu", rig_source("int twice(int x) { return 2 * y; }\n"), 90, &cubin, &log);
   CHECK(status == FARM_INVALID && strstr(status_message(), "wrong.cu") && strstr(status_message(), "'y'") == NULL);
-  CHECK_MESSAGE(strstr(strbuf_text(&log), "was not declared") || strstr(strbuf_text(&log), "undeclared"), "%s", strbuf_text(&log));
+  CHECK_MESSAGE(strstr(strbuf_text(&log), "was not declared") || strstr(strbuf_text(&log), "undeclared"), "%s",
+                strbuf_text(&log));
   strbuf_clear(&log);
-  const char *brain = "struct A { int n; };\nFARM_KERNEL(k, A, 32) { float d[4] = {}; u32 x[4] = {}; mma_16x8x16(d, x, x, bf16()); }\n";
+  const char *brain =
+      "struct A { int n; };\nFARM_KERNEL(k, A, 32) { float d[4] = {}; u32 x[4] = {}; mma_16x8x16(d, x, x, bf16()); }\n";
   CHECK(nvrtc_compile("brain.cu", rig_source(brain), 75, &cubin, &log) == FARM_INVALID); // sm_75 has none
   REQUIRE_OK(nvrtc_compile("brain.cu", rig_source(brain), 80, &cubin, &log));
   CHECK(cubin.length > 0);

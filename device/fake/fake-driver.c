@@ -51,8 +51,8 @@ static const struct {
     CUDA_NUMBERS(X)
 #undef X
         {"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED},
-        {"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", CUDA_ERROR_STREAM_CAPTURE_INVALIDATED},
-        {"CUDA_ERROR_ILLEGAL_STATE", CUDA_ERROR_ILLEGAL_STATE}};
+    {"CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", CUDA_ERROR_STREAM_CAPTURE_INVALIDATED},
+    {"CUDA_ERROR_ILLEGAL_STATE", CUDA_ERROR_ILLEGAL_STATE}};
 
 static const char *error_name(cuda_result error) {
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -93,8 +93,10 @@ cuda_result cuGetErrorString(cuda_result error, const char **out_text) {
   *out_text = "no error";
   if (error == CUDA_SUCCESS) return CUDA_SUCCESS;
   fake_lock();
-  if (error == broken_error) snprintf(text, sizeof text, "%s", broken_text);
-  else words_of(name, text);
+  if (error == broken_error)
+    snprintf(text, sizeof text, "%s", broken_text);
+  else
+    words_of(name, text);
   fake_unlock();
   *out_text = text;
   return CUDA_SUCCESS;
@@ -125,7 +127,8 @@ cuda_result cuInit(unsigned int flags) {
     if (!fake_spec_parse(getenv("TUNEFARM_FAKE_CUDA"), &fake_spec, error, sizeof error)) {
       fprintf(stderr, "fake cuda: %s\n", error);
       result = CUDA_ERROR_INVALID_VALUE;
-    } else if (fake_spec.faults[FAULT_NODEVICE] != 0 || fake_spec.devices == 0) result = CUDA_ERROR_NO_DEVICE;
+    } else if (fake_spec.faults[FAULT_NODEVICE] != 0 || fake_spec.devices == 0)
+      result = CUDA_ERROR_NO_DEVICE;
     initialised = result == CUDA_SUCCESS;
   }
   return fake_leave(result, "cuInit", "%u", flags);
@@ -180,8 +183,15 @@ cuda_result cuDeviceTotalMem_v2(size_t *out_bytes, cuda_ordinal device) {
 cuda_result cuDeviceGetAttribute(int *out_value, int attribute, cuda_ordinal device) {
   const struct {
     int attribute, value;
-  } values[] = {{1, SIMT_THREADS_MOST}, {2, 1024}, {3, 1024}, {4, 64}, {5, 0x7fffffff}, {6, 65535}, {7, 65535},
-                {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK, SIMT_SHARED_MOST}, {10, SIMT_WARP},
+  } values[] = {{1, SIMT_THREADS_MOST},
+                {2, 1024},
+                {3, 1024},
+                {4, 64},
+                {5, 0x7fffffff},
+                {6, 65535},
+                {7, 65535},
+                {CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK, SIMT_SHARED_MOST},
+                {10, SIMT_WARP},
                 {CU_DEVICE_ATTRIBUTE_CLOCK_RATE, fake_spec.clock * 1000},
                 {CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, fake_spec.sms},
                 {CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE, fake_spec.memclock * 1000},

@@ -14,14 +14,17 @@ struct fake_image {
   uint32_t abi, sm;  // SIMT_ABI; 90
   uint32_t specific; // 1: for "sm_90a", runs on no other
   uint32_t reserved;
-  uint64_t sum; // of the library's bytes
+  uint64_t sum; // fake_image_sum
 };
 #define FAKE_IMAGE_MAGIC "FARMSIMT"
 
-static inline uint64_t fake_image_sum(const void *bytes, size_t count) { // FNV-1a
-  const unsigned char *at = bytes;
+/* FNV-1a over the library and the tail's fields before `sum`. */
+static inline uint64_t fake_image_sum(const void *library, size_t bytes, const struct fake_image *tail) {
+  const unsigned char *parts[2] = {(const unsigned char *)library, (const unsigned char *)tail};
+  const size_t counts[2] = {bytes, offsetof(struct fake_image, sum)};
   uint64_t sum = 14695981039346656037u;
-  for (size_t i = 0; i < count; i++) sum = (sum ^ at[i]) * 1099511628211u;
+  for (int part = 0; part < 2; part++)
+    for (size_t i = 0; i < counts[part]; i++) sum = (sum ^ parts[part][i]) * 1099511628211u;
   return sum;
 }
 

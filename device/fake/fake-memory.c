@@ -104,7 +104,8 @@ uint64_t fake_memory_used(void) { return used_bytes; }
 static bool contains(const void *data, size_t bytes, bool pinned) {
   const unsigned char *at = data;
   for (const struct allocation *a = allocations; a != NULL; a = a->next)
-    if (!a->freed && a->pinned == pinned && at >= a->data && at <= a->data + a->bytes && bytes <= (size_t)(a->data + a->bytes - at))
+    if (!a->freed && a->pinned == pinned && at >= a->data && at <= a->data + a->bytes &&
+        bytes <= (size_t)(a->data + a->bytes - at))
       return true;
   return false;
 }
@@ -136,8 +137,10 @@ bool fake_memory_intact(char *out, size_t out_bytes) {
     if (before == NULL && behind == NULL) continue;
     a->damaged = true;
     if (behind != NULL)
-      snprintf(out, out_bytes, "wrote %td bytes behind the end of an allocation of %zu bytes", behind - (a->data + a->bytes), a->bytes);
-    else snprintf(out, out_bytes, "wrote %td bytes before an allocation of %zu bytes", a->data - before, a->bytes);
+      snprintf(out, out_bytes, "wrote %td bytes behind the end of an allocation of %zu bytes", behind - (a->data + a->bytes),
+               a->bytes);
+    else
+      snprintf(out, out_bytes, "wrote %td bytes before an allocation of %zu bytes", a->data - before, a->bytes);
     return false;
   }
   return true;
@@ -147,9 +150,12 @@ void fake_memory_describe(const void *address, char *out, size_t out_bytes) {
   const unsigned char *at = address;
   for (const struct allocation *a = allocations; a != NULL; a = a->next) {
     if (at < a->map || at >= a->map + a->map_bytes) continue;
-    if (a->freed) snprintf(out, out_bytes, "it was freed (an allocation of %zu bytes)", a->bytes);
-    else if (at < a->data) snprintf(out, out_bytes, "%td bytes before an allocation of %zu bytes", a->data - at, a->bytes);
-    else snprintf(out, out_bytes, "%td bytes behind the end of an allocation of %zu bytes", at - (a->data + a->bytes), a->bytes);
+    if (a->freed)
+      snprintf(out, out_bytes, "it was freed (an allocation of %zu bytes)", a->bytes);
+    else if (at < a->data)
+      snprintf(out, out_bytes, "%td bytes before an allocation of %zu bytes", a->data - at, a->bytes);
+    else
+      snprintf(out, out_bytes, "%td bytes behind the end of an allocation of %zu bytes", at - (a->data + a->bytes), a->bytes);
     return;
   }
   snprintf(out, out_bytes, "it is in no allocation");

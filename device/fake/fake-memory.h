@@ -1,5 +1,5 @@
-/* Device memory on the host. Addresses are the host's own, since kernels find them inside their argument structs; but outside of device
- * work no page of it can be touched, so a host that takes one for a pointer faults.
+/* Device memory on the host. Addresses are the host's own, since kernels find them inside their argument structs; but outside of
+ * device work no page of it can be touched, so a host that takes one for a pointer faults.
  *
  *   | guard page(s) | slack, filled | the bytes asked for, filled with 0xff | slack, filled, < 256 bytes | guard page |
  *                                   ^ address, a multiple of 256

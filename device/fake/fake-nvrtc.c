@@ -16,12 +16,22 @@ typedef struct _nvrtcProgram *nvrtc_program;
 NVRTC_API(X)
 #undef X
 
-enum { SUCCESS = 0, OUT_OF_MEMORY = 1, CREATION_FAILURE = 2, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6 };
-static const char *const error_texts[] = {
-    [SUCCESS] = "NVRTC_SUCCESS", [OUT_OF_MEMORY] = "NVRTC_ERROR_OUT_OF_MEMORY",
-    [CREATION_FAILURE] = "NVRTC_ERROR_PROGRAM_CREATION_FAILURE", [INVALID_INPUT] = "NVRTC_ERROR_INVALID_INPUT",
-    [INVALID_PROGRAM] = "NVRTC_ERROR_INVALID_PROGRAM", [INVALID_OPTION] = "NVRTC_ERROR_INVALID_OPTION",
-    [COMPILATION] = "NVRTC_ERROR_COMPILATION"};
+enum {
+  SUCCESS = 0,
+  OUT_OF_MEMORY = 1,
+  CREATION_FAILURE = 2,
+  INVALID_INPUT = 3,
+  INVALID_PROGRAM = 4,
+  INVALID_OPTION = 5,
+  COMPILATION = 6
+};
+static const char *const error_texts[] = {[SUCCESS] = "NVRTC_SUCCESS",
+                                          [OUT_OF_MEMORY] = "NVRTC_ERROR_OUT_OF_MEMORY",
+                                          [CREATION_FAILURE] = "NVRTC_ERROR_PROGRAM_CREATION_FAILURE",
+                                          [INVALID_INPUT] = "NVRTC_ERROR_INVALID_INPUT",
+                                          [INVALID_PROGRAM] = "NVRTC_ERROR_INVALID_PROGRAM",
+                                          [INVALID_OPTION] = "NVRTC_ERROR_INVALID_OPTION",
+                                          [COMPILATION] = "NVRTC_ERROR_COMPILATION"};
 static const int archs[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};
 enum { ARCHS = sizeof archs / sizeof *archs };
 
@@ -91,9 +101,10 @@ static bool target_read(const char *text, struct fake_target *out) {
 
 /* Options that say how to compile for a device mean nothing here and are let through by their names. */
 static bool option_read(const char *option, struct fake_target *target) {
-  static const char *const known[] = {"--std=", "-std=", "-diag-suppress=", "--diag-suppress=", "--frandom-seed=", "-frandom-seed=",
-                                      "--no-cache", "-no-cache", "--fmad=", "-fmad=", "--use_fast_math", "-use_fast_math", "-default-device",
-                                      "--maxrregcount=", "-lineinfo", "--generate-line-info"};
+  static const char *const known[] = {"--std=",          "-std=",           "-diag-suppress=", "--diag-suppress=",
+                                      "--frandom-seed=", "-frandom-seed=",  "--no-cache",      "-no-cache",
+                                      "--fmad=",         "-fmad=",          "--use_fast_math", "-use_fast_math",
+                                      "-default-device", "--maxrregcount=", "-lineinfo",       "--generate-line-info"};
   static const char *const arch[] = {"--gpu-architecture=", "-arch=", "-arch "};
   for (size_t i = 0; i < sizeof arch / sizeof *arch; i++)
     if (strncmp(option, arch[i], strlen(arch[i])) == 0) return target_read(option + strlen(arch[i]), target);

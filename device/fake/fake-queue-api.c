@@ -86,8 +86,10 @@ cuda_result cuEventDestroy_v2(cuda_event event) {
       *at = event->next;
       break;
     }
-  if (event != NULL && event->pending != 0) event->destroyed = true;
-  else free(event);
+  if (event != NULL && event->pending != 0)
+    event->destroyed = true;
+  else
+    free(event);
   return fake_leave(result, "cuEventDestroy_v2", "%p", (void *)event);
 }
 
@@ -137,7 +139,8 @@ cuda_result cuGraphInstantiateWithFlags(cuda_graph_exec *out_exec, cuda_graph_ha
   if (result == CUDA_SUCCESS && exec == NULL) result = CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; result == CUDA_SUCCESS && i < graph->list.count; i++)
     if (!fake_list_add(&exec->list, graph->list.work[i])) result = CUDA_ERROR_OUT_OF_MEMORY;
-  if (result == CUDA_SUCCESS) *out_exec = exec;
+  if (result == CUDA_SUCCESS)
+    *out_exec = exec;
   else if (exec != NULL) {
     fake_list_free(&exec->list);
     free(exec);
@@ -157,7 +160,8 @@ cuda_result cuGraphLaunch(cuda_graph_exec exec, cuda_stream stream) {
 
 cuda_result cuGraphDestroy(cuda_graph_handle graph) {
   cuda_result result = fake_enter(FAKE_CONTEXT);
-  if (graph == NULL) result = CUDA_ERROR_INVALID_HANDLE;
+  if (graph == NULL)
+    result = CUDA_ERROR_INVALID_HANDLE;
   else {
     fake_list_free(&graph->list);
     free(graph);
@@ -167,7 +171,8 @@ cuda_result cuGraphDestroy(cuda_graph_handle graph) {
 
 cuda_result cuGraphExecDestroy(cuda_graph_exec exec) {
   cuda_result result = fake_enter(FAKE_CONTEXT);
-  if (exec == NULL) result = CUDA_ERROR_INVALID_HANDLE;
+  if (exec == NULL)
+    result = CUDA_ERROR_INVALID_HANDLE;
   else {
     fake_list_free(&exec->list);
     free(exec);

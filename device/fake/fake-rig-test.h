@@ -62,20 +62,22 @@ static inline const char *rig_file(const char *name) {
   return "";
 }
 
+static inline void rig_load(struct rig *rig, const char *text, int sm) {
+  struct strbuf log = {0};
+  enum farm_status status = nvrtc_compile(text, rig_source(rig_file(text)), sm, &rig->cubin, &log);
+  CHECK_MESSAGE(status == FARM_OK, "%s\n%s", status_message(), strbuf_text(&log));
+  strbuf_free(&log);
+  REQUIRE(status == FARM_OK);
+  test_keep(rig->cubin.data);
+  REQUIRE_OK(cuda_image_load(rig->device, rig->cubin.data, rig->cubin.length, &rig->image));
+}
+
 /* `text`: a file *-test.cu of this folder; NULL: no kernels. */
 static inline struct rig rig_open(const char *spec, const char *text, int sm) {
   struct rig rig = {0};
   rig_libraries(spec);
-  if (text) {
-    struct strbuf log = {0};
-    enum farm_status status = nvrtc_compile(text, rig_source(rig_file(text)), sm, &rig.cubin, &log);
-    CHECK_MESSAGE(status == FARM_OK, "%s\n%s", status_message(), strbuf_text(&log));
-    strbuf_free(&log);
-    REQUIRE(status == FARM_OK);
-    test_keep(rig.cubin.data);
-  }
   REQUIRE_OK(cuda_device_open(NULL, &rig.device));
-  if (text) REQUIRE_OK(cuda_image_load(rig.device, rig.cubin.data, rig.cubin.length, &rig.image));
+  if (text) rig_load(&rig, text, sm);
   return rig;
 }
 

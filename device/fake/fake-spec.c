@@ -74,8 +74,15 @@ static bool word_read(const char *name, const char *value, struct fake_spec *out
 }
 
 bool fake_spec_parse(const char *text, struct fake_spec *out, char *out_error, size_t error_bytes) {
-  *out = (struct fake_spec){.sm = 90, .devices = 1, .sms = 4, .clock = 1000, .memclock = 1000, .driver = 13000,
-                            .memory_bytes = (uint64_t)2 << 30, .l2_bytes = 1 << 20, .product = "Fake"};
+  *out = (struct fake_spec){.sm = 90,
+                            .devices = 1,
+                            .sms = 4,
+                            .clock = 1000,
+                            .memclock = 1000,
+                            .driver = 13000,
+                            .memory_bytes = (uint64_t)2 << 30,
+                            .l2_bytes = 1 << 20,
+                            .product = "Fake"};
   char word[160];
   for (const char *at = text == NULL ? "" : text; *at != '\0';) {
     size_t length = strcspn(at, ",");

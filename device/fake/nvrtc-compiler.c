@@ -33,10 +33,23 @@ static const struct {
 
 /* Kernels are checked rather than quick: little optimisation compiles in a third of the time. What C++ leaves undefined is caught
  * (simt-undefined.h): misaligned accesses, indices of local arrays, shifts, signed overflow. */
-static const char *const options[] = {
-    "-std=c++17", "-O1", "-g0", "-w", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
-    "-ffp-contract=off", "-fno-strict-aliasing", "-nostdinc", "-DFARM_SIMT", "-fsanitize=undefined",
-    "-fno-sanitize=vptr,null,return,integer-divide-by-zero", "-fno-sanitize-recover=undefined"};
+static const char *const options[] = {"-std=c++17",
+                                      "-O1",
+                                      "-g0",
+                                      "-w",
+                                      "-fPIC",
+                                      "-shared",
+                                      "-fvisibility=hidden",
+                                      "-fno-exceptions",
+                                      "-fno-rtti",
+                                      "-fno-math-errno",
+                                      "-ffp-contract=off",
+                                      "-fno-strict-aliasing",
+                                      "-nostdinc",
+                                      "-DFARM_SIMT",
+                                      "-fsanitize=undefined",
+                                      "-fno-sanitize=vptr,null,return,integer-divide-by-zero",
+                                      "-fno-sanitize-recover=undefined"};
 
 struct compilation {
   const char *source, *name;
@@ -74,7 +87,8 @@ static enum farm_status compiler_find(char out[512]) {
 /* A compiler may be several words ("ccache g++"). */
 static enum farm_status command_begin(struct compilation *c) {
   TRY(compiler_find(c->compiler));
-  for (char *rest, *word = strtok_r(c->compiler, " ", &rest); word != NULL && c->word_count < 8; word = strtok_r(NULL, " ", &rest))
+  for (char *rest, *word = strtok_r(c->compiler, " ", &rest); word != NULL && c->word_count < 8;
+       word = strtok_r(NULL, " ", &rest))
     c->words[c->word_count++] = word;
   FAIL_IF(c->word_count == 0, FARM_USAGE, "the C++ compiler has no name");
   snprintf(c->define, sizeof c->define, "-D__CUDA_ARCH__=%d", c->target->sm * 10);
@@ -183,11 +197,11 @@ static enum farm_status image_put(const struct fake_target *target, char *librar
   Elf64_Ehdr head;
   FAIL_IF(bytes < sizeof head, FARM_FAILURE, "the C++ compiler made a library of %zu bytes", bytes);
   memcpy(&head, library, sizeof head);
-  FAIL_IF(memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_shoff + (size_t)head.e_shnum * head.e_shentsize != bytes, FARM_UNSUPPORTED,
-          "the C++ compiler's libraries do not end with their section table");
+  FAIL_IF(memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_shoff + (size_t)head.e_shnum * head.e_shentsize != bytes,
+          FARM_UNSUPPORTED, "the C++ compiler's libraries do not end with their section table");
   head.e_flags = FAKE_IMAGE_FLAGS;
   memcpy(library, &head, sizeof head);
-  tail.sum = fake_image_sum(library, bytes);
+  tail.sum = fake_image_sum(library, bytes, &tail);
   bytes_put(image, library, bytes);
   bytes_put(image, &tail, sizeof tail);
   return FARM_OK;
@@ -253,7 +267,7 @@ static bool cache_read(const char *path, struct bytes_writer *image) {
   if (file_read_all(path, LIBRARY_MOST, &data, &length) != FARM_OK) return false;
   bool whole = length >= sizeof tail;
   if (whole) memcpy(&tail, data + length - sizeof tail, sizeof tail);
-  whole = whole && tail.sum == fake_image_sum(data, length - sizeof tail);
+  whole = whole && tail.sum == fake_image_sum(data, length - sizeof tail, &tail);
   if (whole) bytes_put(image, data, length);
   free(data);
   return whole && !image->failed;

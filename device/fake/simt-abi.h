@@ -86,7 +86,8 @@ struct simt_entry {
   unsigned argument_bytes, threads_most;
 };
 
-/* Exported by the library as farm_simt_bind: takes the services, gives the place of its "thread that runs now"; NULL: other ABI. */
+/* Exported by the library as farm_simt_bind: takes the services, gives the place of its "thread that runs now"; NULL: another
+ * ABI. */
 typedef struct simt_thread **(*simt_bind_fn)(const struct simt_services *services);
 
 #endif

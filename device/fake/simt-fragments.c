@@ -8,8 +8,8 @@
  *   b, tf32     b[0] (pair, group)  b[1] (pair + 4, group)
  *   d           d[0], d[1] row group, columns 2 pair, 2 pair + 1    d[2], d[3] row group + 8
  *
- * Products are exact; they and d are summed in double precision in the order of k, and rounded to float once. Hardware cuts bits off
- * on the way: results on a GPU may be worse, by the tolerance that kernels are tested with.
+ * Products are exact; they and d are summed in double precision in the order of k, and rounded to float once. Hardware cuts bits
+ * off on the way: results on a GPU may be worse, by the tolerance that kernels are tested with.
  */
 #include "simt-state.h"
 
@@ -35,7 +35,7 @@ static double from_bits(uint32_t bits) {
 
 static double half_value(unsigned bits) {
   unsigned exponent = bits >> 10 & 31, fraction = bits & 0x3ff;
-  double size = exponent == 0 ? fraction * 0x1p-24
+  double size = exponent == 0    ? fraction * 0x1p-24
                 : exponent == 31 ? from_bits(0x7f800000u | fraction << 13)
                                  : from_bits((exponent + 112) << 23 | fraction << 13);
   return bits & 0x8000 ? -size : size;
@@ -68,13 +68,14 @@ static void gather_tf32(struct simt_exchange *const lanes[SIMT_WARP], double a[1
 void simt_mma(struct simt_exchange *const lanes[SIMT_WARP], int kind) {
   double a[16][16], b[16][8], sums[16][8];
   int depth = kind == SIMT_MMA_TF32 ? 8 : 16;
-  if (kind == SIMT_MMA_TF32) gather_tf32(lanes, a, b);
-  else gather16(lanes, kind, a, b);
+  if (kind == SIMT_MMA_TF32)
+    gather_tf32(lanes, a, b);
+  else
+    gather16(lanes, kind, a, b);
   memset(sums, 0, sizeof sums);
   for (int row = 0; row < 16; row++)
     for (int k = 0; k < depth; k++)
       for (int column = 0; column < 8; column++) sums[row][column] += a[row][k] * b[k][column];
   for (int lane = 0; lane < SIMT_WARP; lane++)
-    for (int i = 0; i < 4; i++)
-      lanes[lane]->d[i] = (float)(lanes[lane]->d[i] + sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2]);
+    for (int i = 0; i < 4; i++) lanes[lane]->d[i] = (float)(lanes[lane]->d[i] + sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2]);
 }

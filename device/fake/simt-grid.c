@@ -25,7 +25,8 @@ static void note(enum simt_result result, int line, const char *format, va_list 
   char what[320];
   vsnprintf(what, sizeof what, format, values);
   int used = snprintf(g->message, SIMT_MESSAGE_MAX, "kernel %s: %s", g->launch->entry->name, what);
-  if (line > 0 && used < SIMT_MESSAGE_MAX) used += snprintf(g->message + used, SIMT_MESSAGE_MAX - (size_t)used, ", line %d", line);
+  if (line > 0 && used < SIMT_MESSAGE_MAX)
+    used += snprintf(g->message + used, SIMT_MESSAGE_MAX - (size_t)used, ", line %d", line);
   if (g->current != NULL && used < SIMT_MESSAGE_MAX) {
     const struct simt_thread *t = &g->current->thread;
     snprintf(g->message + used, SIMT_MESSAGE_MAX - (size_t)used, "; block (%u,%u,%u), thread (%u,%u,%u)", t->block.x, t->block.y,
@@ -166,14 +167,18 @@ static void block_begin(const unsigned at[3]) {
   for (unsigned t = 0; t < g->thread_count; t++) {
     struct simt_lane *lane = &g->lanes[t];
     unsigned x = launch->block[0], y = launch->block[1];
-    lane->thread = (struct simt_thread){.thread = {t % x, t / x % y, t / x / y}, .block = {at[0], at[1], at[2]},
+    lane->thread = (struct simt_thread){.thread = {t % x, t / x % y, t / x / y},
+                                        .block = {at[0], at[1], at[2]},
                                         .block_dim = {x, y, launch->block[2]},
                                         .grid_dim = {launch->grid[0], launch->grid[1], launch->grid[2]},
-                                        .index = t, .warp_index = t / SIMT_WARP, .lane = t % SIMT_WARP,
+                                        .index = t,
+                                        .warp_index = t / SIMT_WARP,
+                                        .lane = t % SIMT_WARP,
                                         .times = &g->warps[t / SIMT_WARP].times};
     lane->wait = SIMT_RUNS;
     lane->async_count = lane->async_group = 0;
-    fiber_make(&lane->fiber, stacks + t * (size_t)(GUARD_BYTES + STACK_BYTES) + GUARD_BYTES, STACK_BYTES - t * 192 % 16384, lane_main);
+    fiber_make(&lane->fiber, stacks + t * (size_t)(GUARD_BYTES + STACK_BYTES) + GUARD_BYTES, STACK_BYTES - t * 192 % 16384,
+               lane_main);
   }
 }
 
@@ -190,7 +195,8 @@ static void block_run(const unsigned at[3]) {
 
 /* ---- signals ---- */
 
-/* On the alternate stack; leaves it for the scheduler. The signals are not blocked meanwhile (SA_NODEFER), so nothing is to be undone. */
+/* On the alternate stack; leaves it for the scheduler. The signals are not blocked meanwhile (SA_NODEFER), so nothing is to be
+ * undone. */
 static void on_signal(int number, siginfo_t *info, void *context) {
   (void)context;
   struct simt_grid *g = &simt_grid;
@@ -205,7 +211,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
     size_t each = (size_t)(GUARD_BYTES + STACK_BYTES);
     if (address >= stacks && address < stacks + SIMT_THREADS_MOST * each)
       snprintf(near, sizeof near, "the thread's stack of %d KiB is full", STACK_BYTES / 1024);
-    else if (g->launch->describe != NULL) g->launch->describe(address, near, sizeof near);
+    else if (g->launch->describe != NULL)
+      g->launch->describe(address, near, sizeof near);
     simt_note(SIMT_WILD, 0, "access to %p: %s", (const void *)address, near);
   } else {
     simt_note(SIMT_BROKEN, 0, number == SIGFPE ? "integer division by zero" : "trap");
@@ -271,9 +278,15 @@ enum simt_result simt_grid_run(const struct simt_launch *launch, char message[SI
 }
 
 const struct simt_services *simt_services(void) {
-  static const struct simt_services services = {.abi = SIMT_ABI, .shared = simt_shared, .barrier = service_barrier,
-      .collective = simt_collective, .async_copy = simt_async_copy, .async_commit = simt_async_commit,
-      .async_wait = simt_async_wait, .shared_fault = simt_shared_fault, .memory_fault = service_memory_fault,
-      .fault = service_fault};
+  static const struct simt_services services = {.abi = SIMT_ABI,
+                                                .shared = simt_shared,
+                                                .barrier = service_barrier,
+                                                .collective = simt_collective,
+                                                .async_copy = simt_async_copy,
+                                                .async_commit = simt_async_commit,
+                                                .async_wait = simt_async_wait,
+                                                .shared_fault = simt_shared_fault,
+                                                .memory_fault = service_memory_fault,
+                                                .fault = service_fault};
   return &services;
 }

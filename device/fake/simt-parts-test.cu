@@ -24,7 +24,10 @@ PART(shuffles, 32) { // at: kind, width << 8, distance << 16
 }
 PART(sums, 64) { // over a warp in float, over a part of one in int; the second warp has 16 lanes
   float sum = (float)T;
-  for (int by = 16; by > 0; by /= 2) sum += T < 32 ? __shfl_xor_sync(0xffffffffu, sum, by) : __shfl_down_sync(0xffffffffu, sum, (unsigned)by, 16);
+  for (int by = 16; by > 0; by /= 2) {
+    if (T < 32) sum += __shfl_xor_sync(0xffffffffu, sum, by);
+    else sum += __shfl_down_sync(0xffffffffu, sum, (unsigned)by, 16);
+  }
   args.out[T] = __float_as_uint(sum);
 }
 PART(votes, 64) {
@@ -89,7 +92,7 @@ PART(matrices, 32) { // 4 of 8x8 u16, element = its number
   }
 }
 /* a [16][16] and b [16][8] of 16 bit from `in`, through shared memory and ldmatrix as kernels do; d [16][8] starts as 1. */
-template <class type> static inline void multiply(const part_args &args, type tag) {
+template <class type> FARM_DEVICE void multiply(const part_args &args, type tag) {
   FARM_SHARED(u16, a, 256);
   FARM_SHARED(u16, b, 256);
   const u16 *in = reinterpret_cast<const u16 *>(args.in);
@@ -137,13 +140,35 @@ PART(pipeline, 64) { // three stages of copies under way; the last of 8 rounds i
 }
 PART(functions, 64) {
   float x = __uint_as_float(args.in[T]);
-  float y[8] = {erff(x), expf(x), tanhf(x), rsqrtf(fabsf(x) + 1.0f), fmaf(x, x, 1.0f), logf(fabsf(x) + 1.0f), powf(fabsf(x), 0.5f),
-                fmaxf(x, 0.25f)};
+  float y[8] = {erff(x), expf(x), tanhf(x), rsqrtf(fabsf(x) + 1.0f), fmaf(x, x, 1.0f), logf(fabsf(x) + 1.0f),
+                powf(fabsf(x), 0.5f), fmaxf(x, 0.25f)};
   for (int i = 0; i < 8; i++) args.out[T * 8 + i] = __float_as_uint(y[i]);
 }
 PART(arch, 1) { args.out[0] = __CUDA_ARCH__; }
 PART(nothing, 1024) {}
 PART(one_more, 1) { args.out[0] += 1; }
+/* c = a b, all [n][n] of float, in tiles of 32x32, four results per thread. */
+PART(gemm, 256) {
+  FARM_SHARED(float, a, 32 * 16);
+  FARM_SHARED(float, b, 16 * 32);
+  const float *in = reinterpret_cast<const float *>(args.in);
+  int n = (int)args.at, row = (int)blockIdx.x / (n / 32) * 32, column = (int)blockIdx.x % (n / 32) * 32, x = T % 16, y = T / 16;
+  float sum[2][2] = {};
+  for (int k = 0; k < n; k += 16) {
+    for (int i = T; i < 512; i += 256) {
+      a[i] = in[(row + i / 16) * n + k + i % 16];
+      b[i] = in[n * n + (k + i / 32) * n + column + i % 32];
+    }
+    __syncthreads();
+    for (int q = 0; q < 16; q++) {
+      float left[2] = {a[y * 32 + q], a[y * 32 + 16 + q]}, right[2] = {b[q * 32 + x * 2], b[q * 32 + x * 2 + 1]};
+      for (int i = 0; i < 4; i++) sum[i / 2][i % 2] += left[i / 2] * right[i % 2];
+    }
+    __syncthreads();
+  }
+  float *out = reinterpret_cast<float *>(args.out);
+  for (int i = 0; i < 4; i++) out[(row + y * 2 + i / 2) * n + column + x * 2 + i % 2] = sum[i / 2][i % 2];
+}
 PART(switches, 256) {
   for (int i = 0; i < 100; i++) __syncthreads();
 }

@@ -58,10 +58,11 @@ static void check_rule(struct rig *rig, size_t r) {
   float in[512] = {0}, out[65];
   enum farm_status status = rig_run(rig, rules[r].kernel, rules[r].blocks, 64, rules[r].at, in, sizeof in, out, sizeof out);
   const char *message = status == FARM_OK ? "" : status_message();
-  if (!rules[r].finds) CHECK_MESSAGE(status == FARM_OK, "%s at %lld: %s", rules[r].kernel, rules[r].at, message);
+  if (!rules[r].finds)
+    CHECK_MESSAGE(status == FARM_OK, "%s at %lld: %s", rules[r].kernel, rules[r].at, message);
   else
-    CHECK_MESSAGE(status == FARM_WORKER_LOST && strstr(message, rules[r].finds), "%s at %lld: \"%s\" has no \"%s\"", rules[r].kernel,
-                  rules[r].at, message, rules[r].finds);
+    CHECK_MESSAGE(status == FARM_WORKER_LOST && strstr(message, rules[r].finds), "%s at %lld: \"%s\" has no \"%s\"",
+                  rules[r].kernel, rules[r].at, message, rules[r].finds);
 }
 
 static void check_rules(const char *spec, int sm) {

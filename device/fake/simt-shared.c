@@ -38,16 +38,21 @@ void simt_shared_release(void) {
 }
 
 static void who_text(unsigned who, char out[48]) {
-  if (who < SIMT_SEVERAL) snprintf(out, 48, "thread %u", who);
-  else if (who == SIMT_ATOMIC) snprintf(out, 48, "an atomic operation");
-  else if (who == SIMT_EVERYONE) snprintf(out, 48, "several warps");
-  else snprintf(out, 48, "several threads of warp %u", who - SIMT_SEVERAL);
+  if (who < SIMT_SEVERAL)
+    snprintf(out, 48, "thread %u", who);
+  else if (who == SIMT_ATOMIC)
+    snprintf(out, 48, "an atomic operation");
+  else if (who == SIMT_EVERYONE)
+    snprintf(out, 48, "several warps");
+  else
+    snprintf(out, 48, "several threads of warp %u", who - SIMT_SEVERAL);
 }
 
 void simt_shared_fault(int fault, const struct simt_array *array, long long index, int line) {
   static const char *const texts[] = {
       [SIMT_FAULT_UNWRITTEN] = "is read before it was written (uninitialised)",
-      [SIMT_FAULT_COPYING] = "is touched while an asynchronous copy to it is under way (copy_async_wait, or a barrier before the copy, is missing)",
+      [SIMT_FAULT_COPYING] =
+          "is touched while an asynchronous copy to it is under way (copy_async_wait, or a barrier before the copy, is missing)",
       [SIMT_FAULT_UNALIGNED] = "is not at a multiple of 16 bytes"};
   char who[48];
   if (fault == SIMT_FAULT_BOUNDS)
@@ -78,8 +83,10 @@ void simt_async_commit(void) { simt_grid.current->async_group++; }
 static void land(const struct simt_async *copy, const struct simt_thread *thread) {
   struct simt_array *array = copy->array;
   unsigned char *to = array->bytes + (size_t)copy->index * array->element_bytes;
-  if (copy->from != NULL) memcpy(to, copy->from, 16);
-  else memset(to, 0, 16);
+  if (copy->from != NULL)
+    memcpy(to, copy->from, 16);
+  else
+    memset(to, 0, 16);
   for (unsigned e = 0; e < 16 / array->element_bytes; e++) {
     struct simt_shadow *s = &array->shadow[copy->index + e];
     s->writer = (unsigned short)thread->index;
@@ -92,8 +99,10 @@ void simt_async_wait(unsigned groups_left) {
   struct simt_lane *lane = simt_grid.current;
   unsigned kept = 0;
   for (unsigned i = 0; i < lane->async_count; i++) {
-    if (lane->async[i].group + groups_left < lane->async_group) land(&lane->async[i], &lane->thread);
-    else lane->async[kept++] = lane->async[i];
+    if (lane->async[i].group + groups_left < lane->async_group)
+      land(&lane->async[i], &lane->thread);
+    else
+      lane->async[kept++] = lane->async[i];
   }
   lane->async_count = kept;
 }

@@ -6,10 +6,12 @@ template <class T> struct simt_place {
 };
 
 /* The bookkeeping below is called for each access: not inlined, so that kernels compile quickly, and without traps of its own. */
-#define SIMT_BOOKS static __attribute__((noinline, no_sanitize("undefined"), optimize("O2")))
+#define SIMT_BOOKS static __attribute__((noinline, unused, no_sanitize("undefined"), optimize("O2")))
+
+#define SIMT_BOOK static inline __attribute__((always_inline, no_sanitize("undefined")))
 
 /* Has a barrier passed between what `who` did at `stamp` and this thread, now? */
-static inline __attribute__((no_sanitize("undefined"))) bool simt_in_order(const simt_thread *now, unsigned who, unsigned stamp) {
+SIMT_BOOK bool simt_in_order(const simt_thread *now, unsigned who, unsigned stamp) {
   if (stamp < now->times->block || who == now->index) return true;
   if (who < SIMT_SEVERAL) return who / SIMT_WARP == now->warp_index && stamp < now->times->warp;
   return who < SIMT_EVERYONE && who - SIMT_SEVERAL == now->warp_index && stamp < now->times->warp;
@@ -20,7 +22,7 @@ SIMT_BOOKS unsigned simt_readers(const simt_thread *now, const simt_shadow *s) {
   if (warp != now->warp_index) return SIMT_EVERYONE;
   return simt_in_order(now, s->reader, s->read_stamp) ? now->index : SIMT_SEVERAL + warp;
 }
-SIMT_BOOKS void simt_reads(simt_array *array, long long index, int line) {
+SIMT_BOOK void simt_read_one(simt_array *array, long long index, int line) {
   if ((unsigned long long)index >= array->count) simt->shared_fault(SIMT_FAULT_BOUNDS, array, index, line);
   simt_shadow *s = &array->shadow[index];
   const simt_thread *now = simt_now;
@@ -33,7 +35,7 @@ SIMT_BOOKS void simt_reads(simt_array *array, long long index, int line) {
   s->reader = (unsigned short)(fresh || s->reader == now->index ? now->index : simt_readers(now, s));
   s->read_stamp = times->warp;
 }
-SIMT_BOOKS void simt_writes(simt_array *array, long long index, unsigned writer, int line) {
+SIMT_BOOK void simt_write_one(simt_array *array, long long index, unsigned writer, int line) {
   if ((unsigned long long)index >= array->count) simt->shared_fault(SIMT_FAULT_BOUNDS, array, index, line);
   simt_shadow *s = &array->shadow[index];
   const simt_thread *now = simt_now;
@@ -47,6 +49,19 @@ SIMT_BOOKS void simt_writes(simt_array *array, long long index, unsigned writer,
     simt->shared_fault(SIMT_FAULT_RACE_READ, array, index, line);
   s->writer = (unsigned short)writer;
   s->write_stamp = times->warp;
+}
+
+SIMT_BOOKS void simt_reads(simt_array *array, long long index, int line) { simt_read_one(array, index, line); }
+SIMT_BOOKS void simt_writes(simt_array *array, long long index, unsigned writer, int line) {
+  simt_write_one(array, index, writer, line);
+}
+SIMT_BOOKS void simt_reads16(simt_array *array, long long index, int line) {
+  long long end = index + 16 / array->element_bytes;
+  for (; index < end; index++) simt_read_one(array, index, line);
+}
+SIMT_BOOKS void simt_writes16(simt_array *array, long long index, unsigned writer, int line) {
+  long long end = index + 16 / array->element_bytes;
+  for (; index < end; index++) simt_write_one(array, index, writer, line);
 }
 
 /* One element: reads as a value, takes assignments; its address is only good for atomics. */
@@ -88,20 +103,20 @@ template <class T, unsigned elements> struct simt_shared {
   }
   uint4 load(long long i, int line) const {
     check16(i, line);
-    for (unsigned e = 0; e < 16 / sizeof(T); e++) simt_reads(array, i + e, line);
+    simt_reads16(array, i, line);
     uint4 v;
     __builtin_memcpy(&v, array->bytes + i * (long long)sizeof(T), sizeof v);
     return v;
   }
   void store(long long i, uint4 v, int line) const {
     check16(i, line);
-    for (unsigned e = 0; e < 16 / sizeof(T); e++) simt_writes(array, i + e, simt_now->index, line);
+    simt_writes16(array, i, simt_now->index, line);
     __builtin_memcpy(array->bytes + i * (long long)sizeof(T), &v, sizeof v);
   }
   void copy(long long i, const void *from, bool valid, int line) const {
     check16(i, line);
     if (valid) simt_aligned(from, "copy_async from an address that is no multiple of 16", line);
-    for (unsigned e = 0; e < 16 / sizeof(T); e++) simt_writes(array, i + e, SIMT_COPYING, line);
+    simt_writes16(array, i, SIMT_COPYING, line);
     simt->async_copy(array, (unsigned)i, from, valid);
   }
 };

@@ -1,14 +1,15 @@
-/* Collective calls of a warp: a lane that comes waits until every living lane that its mask names has made the same call; the last one
- * serves all. */
+/* Collective calls of a warp: a lane that comes waits until every living lane that its mask names has made the same call; the
+ * last one serves all. */
 #include "simt-state.h"
 
 #include <string.h>
 
-static const char *const names[] = {
-    [SIMT_SYNCWARP] = "__syncwarp", [SIMT_SHUFFLE] = "__shfl_sync", [SIMT_SHUFFLE_UP] = "__shfl_up_sync",
-    [SIMT_SHUFFLE_DOWN] = "__shfl_down_sync", [SIMT_SHUFFLE_XOR] = "__shfl_xor_sync", [SIMT_BALLOT] = "a vote",
-    [SIMT_LDMATRIX] = "ldmatrix_x4", [SIMT_LDMATRIX_TRANS] = "ldmatrix_x4_trans", [SIMT_MMA_F16] = "mma_16x8x16 (f16)",
-    [SIMT_MMA_BF16] = "mma_16x8x16 (bf16)", [SIMT_MMA_TF32] = "mma_16x8x8_tf32"};
+static const char *const names[] = {[SIMT_SYNCWARP] = "__syncwarp",         [SIMT_SHUFFLE] = "__shfl_sync",
+                                    [SIMT_SHUFFLE_UP] = "__shfl_up_sync",   [SIMT_SHUFFLE_DOWN] = "__shfl_down_sync",
+                                    [SIMT_SHUFFLE_XOR] = "__shfl_xor_sync", [SIMT_BALLOT] = "a vote",
+                                    [SIMT_LDMATRIX] = "ldmatrix_x4",        [SIMT_LDMATRIX_TRANS] = "ldmatrix_x4_trans",
+                                    [SIMT_MMA_F16] = "mma_16x8x16 (f16)",   [SIMT_MMA_BF16] = "mma_16x8x16 (bf16)",
+                                    [SIMT_MMA_TF32] = "mma_16x8x8_tf32"};
 
 const char *simt_collective_name(int kind) { return names[kind]; }
 
@@ -16,10 +17,15 @@ const char *simt_collective_name(int kind) { return names[kind]; }
 static unsigned shuffle_source(int kind, unsigned lane, const struct simt_exchange *exchange) {
   unsigned segment = exchange->width - 1, first = lane & ~segment, last = lane | segment, source;
   switch (kind) {
-  case SIMT_SHUFFLE: return first | (exchange->from & segment);
-  case SIMT_SHUFFLE_UP: return exchange->from > lane - first ? lane : lane - exchange->from;
-  case SIMT_SHUFFLE_DOWN: return exchange->from > last - lane ? lane : lane + exchange->from;
-  default: source = lane ^ exchange->from; return source > last ? lane : source;
+  case SIMT_SHUFFLE:
+    return first | (exchange->from & segment);
+  case SIMT_SHUFFLE_UP:
+    return exchange->from > lane - first ? lane : lane - exchange->from;
+  case SIMT_SHUFFLE_DOWN:
+    return exchange->from > last - lane ? lane : lane + exchange->from;
+  default:
+    source = lane ^ exchange->from;
+    return source > last ? lane : source;
   }
 }
 
@@ -62,8 +68,10 @@ static void fragments(struct simt_lane *lanes, int kind, unsigned called, int li
       return;
     }
   }
-  if (kind == SIMT_LDMATRIX || kind == SIMT_LDMATRIX_TRANS) simt_ldmatrix(exchanges, kind == SIMT_LDMATRIX_TRANS);
-  else simt_mma(exchanges, kind);
+  if (kind == SIMT_LDMATRIX || kind == SIMT_LDMATRIX_TRANS)
+    simt_ldmatrix(exchanges, kind == SIMT_LDMATRIX_TRANS);
+  else
+    simt_mma(exchanges, kind);
 }
 
 /* Serves the call in which `lane` waits when all are there. false: not yet, or found wrong. */
@@ -79,10 +87,14 @@ static bool complete(struct simt_warp *warp, struct simt_lane *lanes, unsigned l
               lanes[lane].mask, __builtin_ctz(rest), names[other->kind], other->mask, other->line);
     return false;
   }
-  if (kind == SIMT_SYNCWARP) warp->times.warp = ++g->clock;
-  else if (kind == SIMT_BALLOT) vote(lanes, needed);
-  else if (kind <= SIMT_SHUFFLE_XOR) shuffle(lanes, kind, needed, line);
-  else fragments(lanes, kind, needed, line);
+  if (kind == SIMT_SYNCWARP)
+    warp->times.warp = ++g->clock;
+  else if (kind == SIMT_BALLOT)
+    vote(lanes, needed);
+  else if (kind <= SIMT_SHUFFLE_XOR)
+    shuffle(lanes, kind, needed, line);
+  else
+    fragments(lanes, kind, needed, line);
   warp->waiting &= ~needed;
   warp->ready |= needed;
   return g->result == SIMT_DONE;
@@ -93,7 +105,8 @@ void simt_collective(int kind, unsigned mask, struct simt_exchange *exchange, in
   struct simt_lane *lane = g->current;
   struct simt_warp *warp = &g->warps[lane->thread.warp_index];
   unsigned self = 1u << lane->thread.lane;
-  if ((mask & self) == 0) simt_fail(SIMT_BROKEN, line, "%s with mask 0x%08x, which does not name its own lane", names[kind], mask);
+  if ((mask & self) == 0)
+    simt_fail(SIMT_BROKEN, line, "%s with mask 0x%08x, which does not name its own lane", names[kind], mask);
   lane->wait = SIMT_IN_COLLECTIVE;
   lane->kind = kind;
   lane->mask = mask;
@@ -112,5 +125,6 @@ void simt_warp_retry(struct simt_warp *warp) {
   struct simt_grid *g = &simt_grid;
   struct simt_lane *lanes = &g->lanes[(warp - g->warps) * SIMT_WARP];
   for (unsigned rest = warp->waiting; rest != 0; rest &= rest - 1)
-    if ((warp->waiting & rest & -rest) != 0 && !complete(warp, lanes, (unsigned)__builtin_ctz(rest)) && g->result != SIMT_DONE) return;
+    if ((warp->waiting & rest & -rest) != 0 && !complete(warp, lanes, (unsigned)__builtin_ctz(rest)) && g->result != SIMT_DONE)
+      return;
 }

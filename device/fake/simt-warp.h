@@ -54,8 +54,14 @@ static inline void simt_mma(int kind, float d[4], const u32 *a, const u32 *b, in
   exchange.b = b;
   simt->collective(kind, 0xffffffffu, &exchange, line);
 }
-static inline void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2], f16, SIMT_LINE) { simt_mma(SIMT_MMA_F16, d, a, b, line); }
+static inline void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2], f16, SIMT_LINE) {
+  simt_mma(SIMT_MMA_F16, d, a, b, line);
+}
 #if __CUDA_ARCH__ >= 800
-static inline void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2], bf16, SIMT_LINE) { simt_mma(SIMT_MMA_BF16, d, a, b, line); }
-static inline void mma_16x8x8_tf32(float d[4], const u32 a[4], const u32 b[2], SIMT_LINE) { simt_mma(SIMT_MMA_TF32, d, a, b, line); }
+static inline void mma_16x8x16(float d[4], const u32 a[4], const u32 b[2], bf16, SIMT_LINE) {
+  simt_mma(SIMT_MMA_BF16, d, a, b, line);
+}
+static inline void mma_16x8x8_tf32(float d[4], const u32 a[4], const u32 b[2], SIMT_LINE) {
+  simt_mma(SIMT_MMA_TF32, d, a, b, line);
+}
 #endif
