@@ -47,7 +47,7 @@ asan-test:
 	@TUNEFARM_TEST_PATIENCE=6 $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" test-run
 
 ## make tsan-test      the tests of threads and of the farm under ThreadSanitizer
-TSAN_MODULES := base wire tactic-cache coordinator sim worker engine-run
+TSAN_MODULES := base device wire tactic-cache coordinator sim worker engine-run
 tsan-test:
 	@TUNEFARM_TEST_PATIENCE=6 TSAN_OPTIONS=halt_on_error=1 $(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan SANITIZE=thread CFLAGS="-O1 -g" \
 	  TEST_BINARIES="$(foreach m,$(filter $(TSAN_MODULES),$(TESTED)),build/tsan/test/$(m))" tsan-run
@@ -72,6 +72,10 @@ endef
 ifeq ($(BUILD),build/fuzz)
 $(foreach f,$(FUZZ_SOURCES),$(eval $(call fuzz_rule,$(f))))
 endif
+
+## make gpu-bundle     build/gpu-bundle: what runs on a bare CUDA machine (docs/gpu-check.md)
+## make gpu-bundle-check  the bundle, and its script on the fake driver in an empty environment
+include gpu-check/bundle.mk
 
 ## make bench          times of the kernels and of the synth models on this machine
 bench: all
