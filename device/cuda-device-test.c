@@ -234,7 +234,10 @@ TEST(gpu_refuses_images_that_are_none, "") {
   struct bytes_writer cubin = cubin_make(90), other = cubin_make(80);
   struct cuda_image *image = NULL;
   CHECK(cuda_image_load(m.device, text, sizeof text, &image) == FARM_INVALID);
-  for (size_t i = 0; i < 64; i++) CHECK(cuda_image_load(m.device, cubin.data, i * cubin.length / 70, &image) == FARM_INVALID);
+  for (size_t i = 0; i < 64; i++) {
+    CHECK(cuda_image_load(m.device, cubin.data, i * cubin.length / 70, &image) == FARM_INVALID);
+    CHECK_MESSAGE(strstr(status_message(), "no ELF file, or a torn one"), "%s", status_message()); // before the driver sees it
+  }
   CHECK(cuda_image_load(m.device, other.data, other.length, &image) == FARM_MISMATCH);
   CHECK(strstr(status_message(), "NO_BINARY_FOR_GPU") && !image);
   check_all(&m, 1);
