@@ -7,6 +7,8 @@ engine-link_DIR := engine/link
 engine-link_DEPS := engine-format optimizer kernels operators problem base
 engine-build_DIR := engine/build
 engine-build_DEPS := engine-link engine-format optimizer wire kernels operators device problem base
+engine-build_TEST_DEPS := engine-run
+$(BUILD)/test/engine-build: | $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so # its tests run sections for GPUs
 
 # The runtime as a library: nothing but the runtime's folders, and of their symbols only farm_*.
 runtime_archives := $(foreach m,engine-run engine-format kernels operators device problem base,$(BUILD)/lib/$(m).a)
