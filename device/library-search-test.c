@@ -1,7 +1,9 @@
 /* Where libraries are looked for. NVML stands for all: few test machines have one. */
 #include "library-search.h"
 
+#include "fake-gpu-test.h"
 #include "nvml.h"
+#include "nvrtc.h"
 
 #include "../base/file.h"
 #include "../tests/kit/test.h"
@@ -50,6 +52,25 @@ TEST(library_beside_the_python_of_the_path, "") {
 }
 TEST(library_of_the_user, "") { check_found_in("home/.local/lib/python3.9/site-packages/nvidia/x/lib", "HOME", "home"); }
 TEST(library_in_a_toolkit, "") { check_found_in("cuda/targets/x86_64-linux/lib", "CUDA_HOME", "cuda"); }
+
+/* A driver of 12.4 takes no images of a compiler of version 13: one of 12 is taken before it, wherever that lies. */
+TEST(library_is_not_later_than_the_driver, "") {
+  char text[64];
+  fake_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
+  setenv("TUNEFARM_FAKE_CUDA", "driver=12040", 1);
+  library_put("conda/lib", "libnvrtc.so.12");
+  variable_set("CONDA_PREFIX", "conda");
+  if (nvrtc_version(text, sizeof text) == FARM_OK && strstr(text, " 12.")) SKIP("this machine has one of version 12: %s", text);
+  CHECK_MESSAGE(strstr(status_message(), "has no nvrtcVersion"), "%s", status_message());
+}
+
+TEST(library_may_be_later_where_there_is_no_other, "") {
+  char text[64];
+  fake_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
+  setenv("TUNEFARM_FAKE_CUDA", "driver=12040", 1);
+  if (access("/usr/local/cuda/lib64/libnvrtc.so.13", R_OK) != 0) SKIP("no NVRTC of version 13 in its usual place");
+  REQUIRE_OK(nvrtc_version(text, sizeof text));
+}
 
 TEST(library_given_is_the_only_one, "") {
   char text[64];

@@ -19,14 +19,14 @@ static const struct place {
   const char *title, *variable;
   const char *names[MOST_NAMES + 1]; // as the dynamic linker knows them
   const char *companion;             // pattern of a file beside it that it will ask for by name
+  bool bound;                        // to a driver: one of a later major version makes what an older driver does not load
 } libraries[LIBRARY_COUNT] = {
-    [LIBRARY_CUDA] = {"CUDA driver", "TUNEFARM_LIBCUDA", {"libcuda.so.1"}, NULL},
-    [LIBRARY_NVRTC] = {"NVRTC",
-                       "TUNEFARM_LIBNVRTC",
-                       {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"},
-                       "libnvrtc-builtins.so.*"},
-    [LIBRARY_CUBLASLT] = {"cuBLASLt", "TUNEFARM_LIBCUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}, NULL},
-    [LIBRARY_NVML] = {"NVML", "TUNEFARM_LIBNVML", {"libnvidia-ml.so.1"}, NULL},
+    [LIBRARY_CUDA] = {"CUDA driver", "TUNEFARM_LIBCUDA", {"libcuda.so.1"}, NULL, false},
+    [LIBRARY_NVRTC] =
+        {"NVRTC", "TUNEFARM_LIBNVRTC", {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"}, "libnvrtc-builtins.so.*", true},
+    [LIBRARY_CUBLASLT] =
+        {"cuBLASLt", "TUNEFARM_LIBCUBLASLT", {"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}, NULL, true},
+    [LIBRARY_NVML] = {"NVML", "TUNEFARM_LIBNVML", {"libnvidia-ml.so.1"}, NULL, false},
 };
 
 /* Folders, as glob patterns below the value of a variable; those without one are absolute. Patterns of wheels end in
@@ -74,6 +74,8 @@ const char *library_variable(enum library which) { return libraries[which].varia
 struct search {
   const struct place *place;
   void *handle;
+  int driver_major;     // 0: of no interest
+  bool second;          // round: for names that the driver may be too old for
   int folders;          // looked into
   struct strbuf reason; // of the last file that is there and does not load
 };
@@ -84,6 +86,13 @@ static void companion_open(const struct place *place, const char *folder) {
   if (!place->companion || snprintf(pattern, sizeof pattern, "%s/%s", folder, place->companion) >= (int)sizeof pattern) return;
   if (glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc) dlopen(found.gl_pathv[found.gl_pathc - 1], RTLD_NOW | RTLD_LOCAL);
   globfree(&found);
+}
+
+/* Is it this round's? "libnvrtc.so.13" is later than a driver of 12.4; of a name without a version nobody knows. */
+static bool name_due(const struct search *search, const char *name) {
+  const char *dot = strrchr(name, '.');
+  int version = atoi(dot + 1);
+  return (search->driver_major != 0 && (version == 0 || version > search->driver_major)) == search->second;
 }
 
 static bool file_open(struct search *search, const char *path) {
@@ -99,7 +108,8 @@ static bool folder_look(struct search *search, const char *folder) {
   char path[PATH_MAX];
   search->folders++;
   for (const char *const *name = search->place->names; *name; name++) {
-    if (snprintf(path, sizeof path, "%s/%s", folder, *name) >= (int)sizeof path || access(path, R_OK) != 0) continue;
+    if (!name_due(search, *name) || snprintf(path, sizeof path, "%s/%s", folder, *name) >= (int)sizeof path) continue;
+    if (access(path, R_OK) != 0) continue;
     companion_open(search->place, folder);
     if (file_open(search, path)) return true;
   }
@@ -129,8 +139,9 @@ static bool list_look(struct search *search, const struct folder *list) {
 }
 
 static bool everywhere_look(struct search *search) {
+  search->folders = 0;
   for (const char *const *name = search->place->names; *name; name++)
-    if ((search->handle = dlopen(*name, RTLD_NOW | RTLD_LOCAL))) return true;
+    if (name_due(search, *name) && (search->handle = dlopen(*name, RTLD_NOW | RTLD_LOCAL))) return true;
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     const char *root = folders[i].variable ? getenv(folders[i].variable) : "";
     if (root && (!folders[i].variable || *root == '/') && pattern_look(search, root, strlen(root), folders[i].pattern))
@@ -153,20 +164,42 @@ static enum farm_status not_found(const struct search *search) {
   return status;
 }
 
-static enum farm_status handle_find(enum library which, void **out_handle) {
-  struct search search = {.place = &libraries[which]};
+static bool given_open(struct search *search, const char *given) {
+  char folder[PATH_MAX];
+  const char *slash = strrchr(given, '/');
+  if (slash && snprintf(folder, sizeof folder, "%.*s", (int)(slash - given), given) < (int)sizeof folder)
+    companion_open(search->place, folder);
+  return file_open(search, given);
+}
+
+static enum farm_status handle_find(enum library which, int driver_major, void **out_handle) {
+  struct search search = {.place = &libraries[which], .driver_major = driver_major};
   const char *given = getenv(search.place->variable);
   enum farm_status status = FARM_OK;
+  bool found;
   if (given && *given) {
-    if (!file_open(&search, given))
+    if (!(found = given_open(&search, given)))
       status = status_set(FARM_UNSUPPORTED, "no %s: %s=%s: %s", search.place->title, search.place->variable, given,
                           strbuf_text(&search.reason));
-  } else if (!everywhere_look(&search)) {
-    status = not_found(&search);
+  } else {
+    found = everywhere_look(&search);
+    search.second = driver_major != 0;
+    if (!found && search.second) found = everywhere_look(&search);
+    if (!found) status = not_found(&search);
   }
   strbuf_free(&search.reason);
-  if (status == FARM_OK) *out_handle = search.handle;
+  if (found) *out_handle = search.handle;
   return status;
+}
+
+/* Of the driver, if there is one: asked without starting it, which a process that will fork must not do. 0: unknown. */
+static int driver_major(void) {
+  void *handle, *symbol;
+  int (*version_ask)(int *out_version);
+  int version = 0;
+  if (handle_find(LIBRARY_CUDA, 0, &handle) != FARM_OK || !(symbol = dlsym(handle, "cuDriverGetVersion"))) return 0;
+  memcpy(&version_ask, &symbol, sizeof symbol);
+  return version_ask(&version) == 0 ? version / 1000 : 0;
 }
 
 /* ---- its functions ---- */
@@ -198,7 +231,7 @@ static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
 
 static enum farm_status library_begin(const struct library_table *table, struct library_state *state) {
   void *handle;
-  TRY(handle_find(table->which, &handle));
+  TRY(handle_find(table->which, libraries[table->which].bound ? driver_major() : 0, &handle));
   file_of(handle, state->file);
   TRY(functions_take(table, handle, state->file));
   return table->begin ? table->begin() : FARM_OK;

@@ -135,8 +135,12 @@ cuda_result cuInit(unsigned int flags) {
 }
 
 cuda_result cuDriverGetVersion(int *out_version) {
-  cuda_result result = fake_enter(FAKE_INITIALISED);
-  if (result == CUDA_SUCCESS) *out_version = fake_spec.driver;
+  char error[256];
+  struct fake_spec spec;
+  cuda_result result = fake_enter(FAKE_NOTHING); // before cuInit, too
+  if (result == CUDA_SUCCESS && !fake_spec_parse(getenv("TUNEFARM_FAKE_CUDA"), &spec, error, sizeof error))
+    result = CUDA_ERROR_INVALID_VALUE;
+  if (result == CUDA_SUCCESS) *out_version = spec.driver;
   return fake_leave(result, "cuDriverGetVersion", " ");
 }
 
