@@ -270,7 +270,7 @@ static json_t *profile_json(struct run_command *c) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
     json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:f}", "name", p.name, "onnx", p.origin, "variant",
-                                           p.variant, "problem", p.problem, "place", p.on_device ? "device" : "host", "calls",
+                                           p.variant, "problem", p.problem, "place", p.device_calls ? "device" : "host", "calls",
                                            (json_int_t)p.calls, "mean_us", p.total_ns / (double)p.calls * 1e-3));
   }
   return steps;
@@ -302,7 +302,7 @@ static void profile_show(struct run_command *c) {
   for (int32_t i = 0; i < farm_context_step_count(c->context); i++) {
     farm_step_profile_t p = {.size = sizeof p};
     if (farm_context_profile(c->context, i, &p) != FARM_OK || !p.calls) continue;
-    fprintf(stderr, "%10.1f us  %-6s %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.on_device ? "device" : "host",
+    fprintf(stderr, "%10.1f us  %-6s %-44s %s\n", p.total_ns / (double)p.calls * 1e-3, p.device_calls ? "device" : "host",
             p.variant && *p.variant ? p.variant : "-", p.name);
   }
 }

@@ -72,7 +72,7 @@ typedef struct {
   const char *name, *origin, *variant, *problem;
   uint64_t calls;
   double total_ns;
-  int32_t on_device; // nonzero: a GPU ran it
+  uint64_t device_calls; // of `calls`, those that a GPU ran
 } farm_step_profile_t;
 
 typedef struct {

@@ -159,7 +159,7 @@ TEST(gpu_leaves_branches_and_loops_to_the_host, "timeout:120") {
   onnx_value_put(&net.writer, ONNX_OUTPUT, "out", DTYPE_F32, "4 8");
   onnx_attr_graph_end(&net.writer);
   onnx_node_end(&net.writer);
-  net_node(&net, "Add", "looped a", "y");
+  net_node(&net, "Add", "looped x", "y"); // only blocks read `a`
   net_output(&net, "y", "4 8");
   CHECK(net_build(&net) >= 5);
   net_check(&net, 0);
@@ -188,6 +188,26 @@ TEST(gpu_runs_batches_of_any_size, "timeout:120") {
   struct net net = batched();
   CHECK(net_build(&net) == 0);
   net_check(&net, 4, 8, 1, 4, 3, 2, 5, 6, 7, 8, 4); // more shapes than are kept
+}
+
+/* Not the text for the batch that the linker took: one image serves all. */
+TEST(gpu_keeps_batches_of_any_size_on_the_device, "timeout:120") {
+  net_gpu(GPU);
+  struct net net = batched();
+  net_build(&net);
+  struct net_run gpu;
+  REQUIRE_OK(net_open(&net, "cuda", true, &gpu));
+  for (int64_t batch = 1; batch <= 8; batch++) {
+    REQUIRE_OK(net_feed(&gpu, 1, batch));
+    REQUIRE_OK(farm_context_run(gpu.context));
+  }
+  for (int i = 0; i < farm_context_step_count(gpu.context); i++) {
+    farm_step_profile_t p = {.size = sizeof p};
+    REQUIRE_OK(farm_context_profile(gpu.context, i, &p));
+    CHECK_MESSAGE(p.calls == 0 || p.calls == p.device_calls, "%s: %d of %d calls on the device", p.name, (int)p.device_calls,
+                  (int)p.calls);
+  }
+  net_close(&gpu);
 }
 
 /* ---- contexts ---- */
@@ -312,9 +332,10 @@ TEST(gpu_profile_tells_where_each_step_ran, "timeout:120") {
     REQUIRE_OK(farm_context_profile(gpu.context, i, &p));
     if (p.calls == 0) continue;
     CHECK(p.calls == 3 && p.total_ns > 0);
-    on_device += p.on_device;
-    on_host += !p.on_device;
-    CHECK((p.on_device != 0) == (strstr(p.variant, "__sm") != NULL));
+    CHECK(p.device_calls == 0 || p.device_calls == 3);
+    on_device += p.device_calls != 0;
+    on_host += !p.device_calls;
+    CHECK((p.device_calls != 0) == (strstr(p.variant, "__sm") != NULL));
   }
   CHECK_MESSAGE(on_device == 2 && on_host == 1, "%d steps on the device, %d on the host", on_device, on_host);
   net_close(&gpu);

@@ -1,6 +1,9 @@
 /* See choose.h. */
 #include "choose.h"
 
+#include "../../kernels/cuda/cuda-tactic.h"
+
+#include <stdlib.h>
 #include <string.h>
 
 static bool layout_fits(const struct variant *variant, enum tactic_layout layout) {
@@ -24,6 +27,28 @@ static bool better(const struct record_entry *a, const struct record_entry *b) {
   return strcmp(a->variant, b->variant) < 0;
 }
 
+bool link_is_own(void *context, const struct variant *variant) {
+  const struct cuda_tactic *cuda = cuda_tactic_of(variant->tactic);
+  (void)context;
+  return !cuda || cuda->source;
+}
+
+struct variant link_cheapest(const struct link_target *target, const struct problem *problem, enum tactic_layout layout,
+                             bool (*takes)(void *context, const struct variant *variant), void *context) {
+  enum { MOST = 1024 };
+  struct variant best = {0}, *found = malloc(MOST * sizeof *found);
+  int count = found ? catalogue_variants(problem, &target->device_class, layout, found, MOST) : 0;
+  double least = 0;
+  for (int i = 0; i < count && i < MOST; i++) {
+    double cost = variant_cost(problem, &found[i], &target->device_class, target->threads);
+    if ((best.tactic && cost >= least) || !takes(context, &found[i])) continue;
+    best = found[i];
+    least = cost;
+  }
+  free(found);
+  return best;
+}
+
 static const struct record_entry *best_entry(const struct record *record, const struct problem *problem,
                                              const struct link_target *target, enum tactic_layout layout,
                                              struct link_choice *choice) {
@@ -42,6 +67,16 @@ static const struct record_entry *best_entry(const struct record *record, const 
   return best;
 }
 
+/* The cheapest by estimate. A library's tactic needs a measurement to be chosen: which libraries the linking machine has must not
+ * decide what an unmeasured engine is. Tactic NULL: a GPU has none. */
+static struct variant default_variant(const struct link_target *target, const struct problem *problem,
+                                      enum tactic_layout layout) {
+  struct variant variant = catalogue_default(problem, &target->device_class, layout, target->threads);
+  const struct cuda_tactic *cuda = variant.tactic ? cuda_tactic_of(variant.tactic) : NULL;
+  if (!cuda || cuda->source) return variant;
+  return link_cheapest(target, problem, layout, link_is_own, NULL);
+}
+
 enum farm_status link_choose(const struct link_target *target, const struct problem *problem, const char *problem_text,
                              enum tactic_layout layout, struct link_choice *out_choice) {
   struct link_choice choice = {0};
@@ -53,7 +88,7 @@ enum farm_status link_choose(const struct link_target *target, const struct prob
     choice.error = (float)entry->error;
   } else {
     choice.candidates = 0;
-    choice.variant = catalogue_default(problem, &target->device_class, layout, target->threads);
+    choice.variant = default_variant(target, problem, layout);
     if (!choice.variant.tactic) {
       *out_choice = link_choice_host(problem);
       return FARM_OK;

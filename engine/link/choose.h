@@ -48,6 +48,10 @@ struct link_target {
 /* problem_text is the canonical text. Always finds one for a CPU, whose reference is last. */
 enum farm_status link_choose(const struct link_target *target, const struct problem *problem, const char *problem_text,
                              enum tactic_layout layout, struct link_choice *out_choice);
+/* The variant of least estimated cost that `takes` takes; tactic NULL: none. */
+struct variant link_cheapest(const struct link_target *target, const struct problem *problem, enum tactic_layout layout,
+                             bool (*takes)(void *context, const struct variant *variant), void *context);
+bool link_is_own(void *context, const struct variant *variant); // not a library's
 /* Estimated or measured nanoseconds of a choice. */
 double link_choice_ns(const struct link_choice *choice);
 /* The choice of a CUDA class to leave a problem to the host. */

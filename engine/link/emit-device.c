@@ -53,6 +53,42 @@ bool emit_may_run_on_device(const struct emitter *emitter, const struct node *no
   return true;
 }
 
+/* ---- shapes that vary ---- */
+
+struct texts {
+  const struct problem *optimal, *largest;
+};
+
+static bool texts_are_equal(void *context, const struct variant *variant) {
+  const struct texts *texts = context;
+  const struct cuda_tactic *tactic = cuda_tactic_of(variant->tactic);
+  struct strbuf at[2] = {{0}};
+  bool equal = tactic && tactic->source && variant_legal(texts->largest, variant) &&
+               tactic->source(texts->optimal, variant, &at[0]) == FARM_OK &&
+               tactic->source(texts->largest, variant, &at[1]) == FARM_OK && !at[0].failed && !at[1].failed &&
+               strcmp(strbuf_text(&at[0]), strbuf_text(&at[1])) == 0;
+  strbuf_free(&at[0]);
+  strbuf_free(&at[1]);
+  return equal;
+}
+
+enum farm_status emit_prefer_general(struct emitter *emitter, const struct node *node, const struct problem *problem,
+                                     enum tactic_layout layout, struct link_choice *choice) {
+  struct problem largest;
+  const char *text;
+  enum farm_status status = node_problem(node, &emitter->largest, false, &emitter->scratch, &largest, &text);
+  if (status == FARM_AGAIN) return FARM_OK;
+  TRY(status);
+  struct texts texts = {problem, &largest};
+  bool library = !link_is_own(NULL, &choice->variant);
+  if (texts_are_equal(&texts, &choice->variant) || (library && variant_legal(&largest, &choice->variant))) return FARM_OK;
+  struct variant general = link_cheapest(emitter->target, problem, layout, texts_are_equal, &texts);
+  if (!general.tactic) return FARM_OK;
+  double ns = variant_cost(problem, &general, &emitter->target->device_class, emitter->target->threads);
+  *choice = (struct link_choice){.variant = general, .estimated_ns = ns};
+  return FARM_OK;
+}
+
 /* ---- images ---- */
 
 static enum farm_status image_add(struct emitter *emitter, const char *source, const char *hex, uint32_t *out_index) {

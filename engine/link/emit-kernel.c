@@ -34,6 +34,14 @@ static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct
   return FARM_OK;
 }
 
+static bool shapes_are_fixed(const struct emitter *emitter, const struct plan_step *step) {
+  for (int i = 0; i < step->input_count; i++)
+    if (step->inputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->inputs[i]].fixed) return false;
+  for (int i = 0; i < step->output_count; i++)
+    if (step->outputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->outputs[i]].fixed) return false;
+  return true;
+}
+
 static enum farm_status choice_make(struct emitter *emitter, const struct node *node, const struct plan_step *step,
                                     const struct problem *problem, const char *text, struct link_choice *out) {
   enum tactic_layout layout = layout_of_node(node);
@@ -48,6 +56,8 @@ static enum farm_status choice_make(struct emitter *emitter, const struct node *
     *out = link_choice_host(problem);
   } else {
     TRY(link_choose(emitter->target, problem, text, layout, out));
+    if (emitter->cuda && !out->host && !shapes_are_fixed(emitter, step))
+      TRY(emit_prefer_general(emitter, node, problem, layout, out));
   }
   char variant[VARIANT_TEXT_MAX];
   if (out->host)
@@ -76,14 +86,6 @@ static enum farm_status pack(struct emitter *emitter, const struct node *node, c
   step->packed_input = (uint32_t)operand;
   step->packing_revision = (uint32_t)tactic->packing_revision;
   return FARM_OK;
-}
-
-static bool shapes_are_fixed(const struct emitter *emitter, const struct plan_step *step) {
-  for (int i = 0; i < step->input_count; i++)
-    if (step->inputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->inputs[i]].fixed) return false;
-  for (int i = 0; i < step->output_count; i++)
-    if (step->outputs[i] != PLAN_NO_INDEX && !emitter->plan->values[step->outputs[i]].fixed) return false;
-  return true;
 }
 
 /* Row-major constants are needed by every operand that is not packed, and where shapes vary (another variant may have to step

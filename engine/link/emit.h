@@ -46,6 +46,10 @@ enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, s
  * loop or data runs on the host, and needs its constants row-major. */
 void emit_settle(struct emitter *emitter, const struct node *node);
 bool emit_may_run_on_device(const struct emitter *emitter, const struct node *node, const struct plan_step *step);
+/* Where shapes vary, an image whose text holds for the largest shapes, too, goes before a quicker one that does not: the host
+ * would have to step in. */
+enum farm_status emit_prefer_general(struct emitter *emitter, const struct node *node, const struct problem *problem,
+                                     enum tactic_layout layout, struct link_choice *choice);
 /* The text of the variant becomes an image of the engine, once per text. A library's tactic has none. */
 enum farm_status emit_image(struct emitter *emitter, const struct problem *problem, const struct variant *variant,
                             struct plan_step *step);

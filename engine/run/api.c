@@ -223,7 +223,7 @@ enum farm_status farm_context_profile(const farm_context_t *context, int32_t ste
                                  .problem = plan->problem,
                                  .calls = context->times[step].calls,
                                  .total_ns = (double)context->times[step].ns,
-                                 .on_device = context->times[step].on_device};
+                                 .device_calls = context->times[step].device_calls};
   return give(out_profile, &profile, sizeof profile);
 }
 

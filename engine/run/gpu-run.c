@@ -107,7 +107,7 @@ static enum farm_status step_time(struct gpu_pass *pass, struct step_state *stat
   struct step_time *time = &pass->context->times[state->step->index];
   time->ns += ns > 0 ? (uint64_t)(ns + 0.5) : 0;
   time->calls++;
-  time->on_device = true;
+  time->device_calls++;
   return FARM_OK;
 }
 

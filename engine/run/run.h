@@ -96,8 +96,7 @@ struct binding {
 enum { PREPARED_SHAPES = 8 };
 
 struct step_time {
-  uint64_t calls, ns;
-  bool on_device;
+  uint64_t calls, ns, device_calls;
 };
 
 struct farm_context {
