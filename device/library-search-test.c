@@ -35,6 +35,7 @@ static void check_found_in(const char *folder, const char *variable, const char 
   char text[64];
   const char *path = library_put(folder, "libnvidia-ml.so.1");
   variable_set(variable, value);
+  unsetenv("TUNEFARM_LIBNVML");
   if (nvml_driver_version(text, sizeof text) == FARM_OK) SKIP("this machine has an NVML of its own");
   CHECK_MESSAGE(strstr(status_message(), "has no nvmlInit_v2"), "`%s`: %s was not found", status_message(), path);
 }
@@ -58,6 +59,7 @@ TEST(library_is_not_later_than_the_driver, "") {
   char text[64];
   fake_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
   setenv("TUNEFARM_FAKE_CUDA", "driver=12040", 1);
+  unsetenv("TUNEFARM_LIBNVRTC");
   library_put("conda/lib", "libnvrtc.so.12");
   variable_set("CONDA_PREFIX", "conda");
   if (nvrtc_version(text, sizeof text) == FARM_OK && strstr(text, " 12.")) SKIP("this machine has one of version 12: %s", text);
@@ -68,6 +70,7 @@ TEST(library_may_be_later_where_there_is_no_other, "") {
   char text[64];
   fake_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
   setenv("TUNEFARM_FAKE_CUDA", "driver=12040", 1);
+  unsetenv("TUNEFARM_LIBNVRTC");
   if (access("/usr/local/cuda/lib64/libnvrtc.so.13", R_OK) != 0) SKIP("no NVRTC of version 13 in its usual place");
   REQUIRE_OK(nvrtc_version(text, sizeof text));
 }
