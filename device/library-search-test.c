@@ -87,6 +87,7 @@ TEST(library_given_is_the_only_one, "") {
 }
 
 TEST(library_that_does_not_load_says_why, "") {
+  unsetenv("TUNEFARM_LIBNVML");
   char text[64], path[4200];
   snprintf(path, sizeof path, "%s/conda/lib", test_folder());
   REQUIRE_OK(file_make_folders(path));
