@@ -21,14 +21,14 @@ enum { PEAK_MS = 120, NO_DEFAULT = 4095, CHUNKS = 4, CHUNK_LEAST = 24 };
 
 static enum farm_status peak_take(struct bench *bench) {
   struct thread_pool *pool = NULL;
-  struct core_locks locks = {.count = 0};
+  struct device_locks locks = {.count = 0};
   if (bench->peak_count == BENCH_MOST_PEAKS) return FARM_OK;
   TRY(thread_pool_create(bench->threads, &pool));
   enum farm_status status = cores_lock(&bench->cores, NULL, NULL, &locks);
   if (status == FARM_OK) {
     bench->peak_gflops[bench->peak_count++] = cpu_fma_peak_gflops(bench->device_class.isa, pool, PEAK_MS);
     if (bench->read_gbs <= 0) bench->read_gbs = cpu_read_bandwidth_gbs(&bench->device_class, pool, 0, PEAK_MS);
-    cores_unlock(&locks);
+    device_unlock(&locks);
   }
   thread_pool_destroy(&pool);
   return status;

@@ -146,16 +146,29 @@ static void report_show(const struct build_report *report, const struct build_op
   if (!options->dry_run) log_info("%s: %.1f MiB, %.1f s", options->output_path, (double)report->bytes / 1048576, report->wall_s);
 }
 
-/* A farm is needed to measure and to look up records; --effort 0 and --cache-mode off with it stand alone. */
-static bool wants_farm(const struct build_command *command) {
-  if (command->farm) return true;
-  bool pinned = command->options.lock_path && access(command->options.lock_path, R_OK) == 0;
-  return !pinned && (command->options.effort > 0 || command->options.cache_mode == CACHE_LOCKED);
+static bool names_gpu(const struct build_command *command) {
+  for (const char *const *word = command->options.targets; word && *word; word++)
+    if (strncmp(*word, "cuda", 4) == 0) return true;
+  return false;
 }
 
-static enum farm_status farm_open(struct build_command *command, struct client **out_client, struct farm_client *farm) {
+/* A farm is needed to measure, to look up records, and for compiled kernels of decisions that are there already; --effort 0 and
+ * --cache-mode off with it stand alone. */
+static bool wants_farm(const struct build_command *command) {
+  enum cache_mode mode = command->options.cache_mode;
+  if (command->farm) return true;
+  bool pinned = command->options.lock_path && access(command->options.lock_path, R_OK) == 0;
+  if (names_gpu(command) && mode != CACHE_OFF && (pinned || mode == CACHE_LOCKED || mode == CACHE_RO)) return true;
+  return !pinned && (command->options.effort > 0 || mode == CACHE_LOCKED);
+}
+
+static enum farm_status farm_open(struct build_command *command, struct client **out_client, struct farm_client *farm,
+                                  struct farm_images *images) {
   TRY(local_farm_open(command->farm, command->cache, out_client));
   farm_client_init(farm, *out_client, command->options.model_path);
+  farm_images_init(images, *out_client, command->options.cache_mode);
+  farm->images = images;
+  command->options.images = &images->images;
   farm->prefer_records = command->options.cache_mode == CACHE_LOCKED || command->options.cache_mode == CACHE_RO;
   farm->remeasure = command->options.cache_mode == CACHE_OFF;
   command->options.farm = &farm->farm;
@@ -212,9 +225,10 @@ static enum farm_status build_and_report(struct build_command *command) {
   struct build_report report = {0};
   struct client *client = NULL;
   struct farm_client farm;
+  struct farm_images images;
   command->options.progress = progress_show;
   command->options.progress_context = &progress;
-  enum farm_status status = wants_farm(command) ? farm_open(command, &client, &farm) : FARM_OK;
+  enum farm_status status = wants_farm(command) ? farm_open(command, &client, &farm, &images) : FARM_OK;
   if (status == FARM_OK) status = build_run(&command->options, &report);
   if (progress.terminal && progress.last_phase) fputc('\n', stderr);
   if (status == FARM_OK) report_show(&report, &command->options);

@@ -3,6 +3,7 @@
 #include "command.h"
 
 #include "local-farm.h"
+#include "worker-fleet.h"
 
 #include "../base/arena.h"
 #include "../include/tunefarm.h"
@@ -67,7 +68,12 @@ static enum farm_status serve(const struct coordinator_command *c, struct arena 
   TRY(cores_parse(list, &all));
   TRY(cores_share(&all, options.worker_count, arena, cores));
   const char *const worker[] = {program, "worker", "--connect", "{endpoint}", "--cores", "{cores}", NULL};
+  struct worker_fleet fleet = {0};
+  if (options.worker_count) TRY(worker_fleet_find(program, arena, &fleet));
   options.worker_argv = worker;
+  options.further_argv = fleet.argv;
+  options.gpu_count = fleet.gpu_count;
+  options.compiler_count = fleet.compiler_count;
   return coordinator_run(&options);
 }
 
@@ -78,7 +84,7 @@ static enum farm_status run(int argc, char **argv) {
       {"cache", OPTION_TEXT, &c.cache, 0, 0, "DIR", "the tactic cache it keeps ($XDG_CACHE_HOME/tunefarm)", true},
       {"listen", OPTION_LIST, &c.listen, 0, 0, "tcp://HOST:PORT", "serve there, too; loopback addresses only; may be repeated",
        false},
-      {"workers", OPTION_TEXT, &c.workers, 0, 0, "N|none", "local workers, which share the cores (1)", true},
+      {"workers", OPTION_TEXT, &c.workers, 0, 0, "N|none", "local workers, which share the cores (1); with any, each GPU has one, too", true},
       {"cores", OPTION_TEXT, &c.cores, 0, 0, "LIST", "cores for local workers, such as 0-3,6 (all this process may use)", false},
       {"idle-exit", OPTION_NUMBER, &c.idle_s, 0, 1e9, "S", "leave after so long without client and build (0: never)", true},
       {"embedded", OPTION_FLAG, &c.embedded, 0, 0, NULL, "as builds start it: leave after 30 s unless --idle-exit says otherwise",

@@ -150,7 +150,7 @@ static double probes_spread(const struct device_class *device_class, json_t *out
 
 enum farm_status doctor_peaks(struct doctor *doctor) {
   struct device_class device_class;
-  struct core_locks locks = {.count = 0};
+  struct device_locks locks = {.count = 0};
   struct foreign_load load;
   struct rates one, all;
   cpu_set_t cores;
@@ -164,7 +164,7 @@ enum farm_status doctor_peaks(struct doctor *doctor) {
   enum farm_status status = rates_measure(&device_class, 1, &one);
   if (status == FARM_OK) status = rates_measure(&device_class, threads, &all);
   double foreign = foreign_load_share(&load);
-  cores_unlock(&locks);
+  device_unlock(&locks);
   if (status != FARM_OK) {
     json_decref(probes);
     return status;

@@ -16,9 +16,13 @@
 enum { ARGUMENTS_MOST = 64 };
 static const uint64_t second_ns = 1000000000;
 
+static int count_of(const struct coordinator_options *options) {
+  return options->worker_count + options->gpu_count + options->compiler_count;
+}
+
 enum farm_status children_open(const struct coordinator_options *options, const char *endpoint, struct children *out) {
-  struct child *list = calloc((size_t)options->worker_count + 1, sizeof *list);
-  FAIL_IF(!list, FARM_NO_MEMORY, "out of memory for %d workers", options->worker_count);
+  struct child *list = calloc((size_t)count_of(options) + 1, sizeof *list);
+  FAIL_IF(!list, FARM_NO_MEMORY, "out of memory for %d workers", count_of(options));
   *out = (struct children){options, endpoint, list};
   return FARM_OK;
 }
@@ -52,13 +56,15 @@ static void become_worker(char *const *argv, pid_t parent) {
 }
 
 static void start(struct children *children, int index, uint64_t now) {
+  const struct coordinator_options *options = children->options;
   struct child *child = &children->list[index];
+  bool further = index >= options->worker_count;
+  const char *const *pattern = further ? options->further_argv[index - options->worker_count] : options->worker_argv;
   char *argv[ARGUMENTS_MOST + 1] = {0};
   int count = 0;
   bool failed = false;
-  for (; children->options->worker_argv[count] && count < ARGUMENTS_MOST; count++)
-    failed |= !(argv[count] =
-                    filled_in(children->options->worker_argv[count], children->endpoint, children->options->worker_cores[index]));
+  for (; pattern[count] && count < ARGUMENTS_MOST; count++)
+    failed |= !(argv[count] = filled_in(pattern[count], children->endpoint, further ? "" : options->worker_cores[index]));
   pid_t parent = getpid();
   child->pid = failed ? -1 : fork();
   if (child->pid == 0) become_worker(argv, parent);
@@ -83,7 +89,7 @@ static void bury(struct child *child, int status, uint64_t now) {
 }
 
 void children_tick(struct children *children, uint64_t now_ns) {
-  for (int i = 0; i < children->options->worker_count; i++) {
+  for (int i = 0; i < count_of(children->options); i++) {
     struct child *child = &children->list[i];
     int status;
     if (child->pid && waitpid(child->pid, &status, WNOHANG) == child->pid) bury(child, status, now_ns);
@@ -91,18 +97,24 @@ void children_tick(struct children *children, uint64_t now_ns) {
   }
 }
 
+int children_alive(const struct children *children, int first, int count) {
+  int alive = 0;
+  for (int i = first; children->list && i < first + count; i++) alive += children->list[i].pid > 0;
+  return alive;
+}
+
 void children_close(struct children *children) {
   int left = 0;
-  for (int i = 0; i < children->options->worker_count; i++)
+  for (int i = 0; i < count_of(children->options); i++)
     if (children->list[i].pid) kill(children->list[i].pid, SIGTERM), left++;
   for (int tries = 0; left && tries < 200; tries++) {
-    for (int i = 0; i < children->options->worker_count; i++) {
+    for (int i = 0; i < count_of(children->options); i++) {
       struct child *child = &children->list[i];
       if (child->pid && waitpid(child->pid, NULL, WNOHANG) == child->pid) child->pid = 0, left--;
     }
     if (left) clock_sleep_ns(10000000);
   }
-  for (int i = 0; i < children->options->worker_count; i++)
+  for (int i = 0; i < count_of(children->options); i++)
     if (children->list[i].pid) kill(children->list[i].pid, SIGKILL), waitpid(children->list[i].pid, NULL, 0);
   free(children->list);
 }

@@ -150,13 +150,19 @@ static enum farm_status reply_status(struct process *process, uint64_t peer, uin
   enum farm_status status = core_status(process->core, clock_now_ns(), &arena, &message.status_reply);
   if (status == FARM_OK) status = cache_stats(process->cache, &stats);
   uint32_t count = message.status_reply.counters_count;
-  struct wire_counter *counters = status == FARM_OK ? arena_alloc_array(&arena, count + 16, sizeof *counters) : NULL;
+  struct wire_counter *counters = status == FARM_OK ? arena_alloc_array(&arena, count + 32, sizeof *counters) : NULL;
   if (counters) {
     memcpy(counters, message.status_reply.counters, count * sizeof *counters);
 #define X(name) counters[count++] = (struct wire_counter){"cache_" #name, stats.counters.name};
     CACHE_COUNTER_LIST(X)
 #undef X
     counters[count++] = (struct wire_counter){"cache_records", stats.records};
+    const struct coordinator_options *o = process->options; // local children, which may not have said HELLO yet
+    int gpus = children_alive(&process->children, o->worker_count, o->gpu_count);
+    int compilers = children_alive(&process->children, o->worker_count + o->gpu_count, o->compiler_count);
+    counters[count++] = (struct wire_counter){"local_gpu_workers", (uint64_t)gpus};
+    counters[count++] = (struct wire_counter){"local_compilers", (uint64_t)compilers};
+    counters[count++] = (struct wire_counter){"cache_artefacts", stats.artefacts};
     message.status_reply.counters = counters, message.status_reply.counters_count = count;
     message.status_reply.request = request;
     message.status_reply.cache = process->options->cache_folder;

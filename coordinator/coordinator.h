@@ -27,6 +27,9 @@ struct coordinator_options {
   const char *const *worker_argv;
   const char *const *worker_cores;
   int worker_count;
+  /* Further children, each with arguments of its own, in which "{endpoint}" is replaced, too: workers of GPUs, then compilers. */
+  const char *const *const *further_argv;
+  int gpu_count, compiler_count;
 };
 
 /* Serves until it idles, is told to stop (SIGTERM, SIGINT: drains, at most 10 s), or fails. FARM_AGAIN: another one runs for

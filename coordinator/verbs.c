@@ -76,7 +76,20 @@ static enum farm_status list_record(void *context, const struct record *record, 
   return FARM_OK;
 }
 
-static enum farm_status verb_ls(struct ask *ask) { return cache_each(ask->cache, argument(ask, 0), list_record, ask); }
+/* `bytes status key` */
+static enum farm_status list_artefact(void *context, const struct artefact *artefact, const void *envelope, size_t length) {
+  (void)envelope, (void)length;
+  struct strbuf line = {0};
+  strbuf_printf(&line, "%zu bytes %s %s", artefact->length, status_name(artefact->status), artefact->key);
+  add_line(context, strbuf_text(&line), line.length);
+  strbuf_free(&line);
+  return FARM_OK;
+}
+
+static enum farm_status verb_ls(struct ask *ask) {
+  TRY(cache_each(ask->cache, argument(ask, 0), list_record, ask));
+  return cache_artefacts_each(ask->cache, argument(ask, 0), list_artefact, ask);
+}
 
 static enum farm_status verb_history(struct ask *ask) {
   FAIL_IF(!argument(ask, 0), FARM_USAGE, "history of which key?");
@@ -91,6 +104,7 @@ static enum farm_status verb_stats(struct ask *ask) {
 #undef X
   add_counter(ask, "records", stats.records), add_counter(ask, "quarantined", stats.quarantined),
       add_counter(ask, "history", stats.history);
+  add_counter(ask, "artefacts", stats.artefacts);
   add_counter(ask, "map_bytes", stats.size.map_bytes), add_counter(ask, "used_bytes", stats.size.used_bytes),
       add_counter(ask, "free_bytes", stats.size.free_bytes);
   return FARM_OK;
@@ -163,12 +177,84 @@ static enum farm_status verb_compact(struct ask *ask) {
   return FARM_OK;
 }
 
+/* ---- artefacts: lists of them as blobs ---- */
+
+/* Those of the keys in the arguments that there are; no blob when there are none. */
+static enum farm_status verb_artefacts_get(struct ask *ask) {
+  struct bytes_writer envelopes = {0}, list = {0};
+  uint32_t found = 0;
+  enum farm_status status = FARM_OK;
+  for (uint32_t i = 0; i < ask->message->arguments_count && status == FARM_OK; i++) {
+    struct arena arena = {0};
+    struct artefact artefact;
+    struct store_bytes envelope;
+    status = cache_artefact_get(ask->cache, ask->message->arguments[i].text, &arena, &artefact, &envelope);
+    if (status == FARM_OK) bytes_put_blob(&envelopes, envelope.data, envelope.length), found++;
+    if (status == FARM_NOT_FOUND) status = FARM_OK;
+    arena_free(&arena);
+  }
+  bytes_put_u32(&list, found);
+  bytes_put(&list, envelopes.data, envelopes.length);
+  if (envelopes.failed || list.failed) status = status_set(FARM_NO_MEMORY, "out of memory for artefacts");
+  if (status == FARM_OK && found) status = blobs_add(ask->blobs, list.data, list.length, &ask->answer.blob);
+  if (status == FARM_OK && found) ask->answer.blob_bytes = list.length;
+  bytes_writer_free(&envelopes), bytes_writer_free(&list);
+  add_counter(ask, "found", found);
+  return status;
+}
+
+/* A line for each key in the arguments that there is nothing under. */
+static enum farm_status verb_artefacts_missing(struct ask *ask) {
+  for (uint32_t i = 0; i < ask->message->arguments_count; i++) {
+    struct arena arena = {0};
+    struct artefact artefact;
+    const char *key = ask->message->arguments[i].text;
+    enum farm_status status = cache_artefact_get(ask->cache, key, &arena, &artefact, NULL);
+    arena_free(&arena);
+    if (status == FARM_NOT_FOUND) add_line(ask, key, strlen(key));
+    else TRY(status);
+  }
+  return FARM_OK;
+}
+
+/* The list in the message's blob becomes durable before the answer. */
+static enum farm_status verb_artefacts_put(struct ask *ask) {
+  char *data = NULL;
+  size_t length = 0;
+  struct cache_imported done = {0};
+  TRY(blobs_read(ask->blobs, &ask->message->blob, BUNDLE_MOST_BYTES, &data, &length));
+  enum farm_status status = cache_artefacts_put(ask->cache, data, length, &done);
+  free(data);
+  add_counter(ask, "total", done.total), add_counter(ask, "added", done.added), add_counter(ask, "same", done.same);
+  add_counter(ask, "kept", done.kept);
+  return status;
+}
+
+/* A counter per compiler that made artefacts: how many. */
+static enum farm_status count_compiler(void *context, const struct artefact *artefact, const void *envelope, size_t length) {
+  (void)envelope, (void)length;
+  struct ask *ask = context;
+  const char *compiler = artefact_key_compiler(artefact->key);
+  for (uint32_t i = 0; compiler && i < ask->answer.counters_count; i++)
+    if (strcmp(ask->counters[i].name, compiler) == 0) {
+      ask->counters[i].value++;
+      return FARM_OK;
+    }
+  const char *kept = compiler ? arena_string(&ask->arena, compiler, strlen(compiler)) : NULL;
+  if (kept) add_counter(ask, kept, 1);
+  return FARM_OK;
+}
+
+static enum farm_status verb_compilers(struct ask *ask) { return cache_artefacts_each(ask->cache, NULL, count_compiler, ask); }
+
 static const struct {
   const char *name;
   enum farm_status (*run)(struct ask *ask);
 } verbs[] = {{"ls", verb_ls},           {"history", verb_history}, {"stats", verb_stats},
              {"explain", verb_explain}, {"export", verb_export},   {"import", verb_import},
-             {"verify", verb_verify},   {"prune", verb_prune},     {"compact", verb_compact}};
+             {"verify", verb_verify},   {"prune", verb_prune},     {"compact", verb_compact},
+             {"artefacts-get", verb_artefacts_get}, {"artefacts-missing", verb_artefacts_missing},
+             {"artefacts-put", verb_artefacts_put}, {"compilers", verb_compilers}};
 
 static enum farm_status run(struct ask *ask) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

@@ -5,12 +5,12 @@
  */
 #include "record.h"
 
+#include "envelope.h"
+
 #include <math.h>
 #include <string.h>
 
-static const uint8_t magic[4] = {'T', 'F', 'R', 'C'};
 enum {
-  CONTENT_RECORD = 1,
   FLAG_FINALIST = 1,
   FLAG_DEFAULT = 2,
   LEAST_ENTRY_BYTES = 4 + 1 + 4 + 64 + 4 + 2 + 4 + 8 + 8 + 1 + 4 + 4 + 64
@@ -119,23 +119,12 @@ enum farm_status record_encode(const struct record *record, struct bytes_writer 
   TRY(check_record(record));
   struct arena arena = {0};
   struct bytes_writer payload = {0};
-  size_t begin = out->length;
   const char *key = record_key(record, &arena);
   put_payload(&payload, record);
-  bytes_put(out, magic, sizeof magic);
-  bytes_put_u16(out, RECORD_VERSION);
-  bytes_put_u16(out, CONTENT_RECORD);
-  bytes_put_string(out, key);
-  bytes_put_blob(out, payload.data, payload.length);
-  bool failed = !key || payload.failed || out->failed;
-  if (!failed) {
-    struct digest checksum = digest_of(out->data + begin, out->length - begin);
-    bytes_put(out, checksum.bytes, sizeof checksum.bytes);
-    failed = out->failed;
-  }
+  enum farm_status status = key ? envelope_write(ENVELOPE_RECORD, key, &payload, out) : FARM_NO_MEMORY;
   bytes_writer_free(&payload);
   arena_free(&arena);
-  return failed ? status_set(FARM_NO_MEMORY, "record: out of memory") : FARM_OK;
+  return status == FARM_OK ? FARM_OK : status_set(status, "record: out of memory");
 }
 
 static enum farm_status status_from_name(const char *name) {
@@ -183,32 +172,10 @@ static enum farm_status get_payload(struct bytes_reader *in, struct arena *arena
   return check_record(record);
 }
 
-static enum farm_status open_envelope(const void *data, size_t length, struct bytes_reader *out_key,
-                                      struct bytes_reader *out_payload) {
-  FAIL_IF(length < DIGEST_BYTES, FARM_INVALID, "record: cut short");
-  size_t covered = length - DIGEST_BYTES;
-  struct digest digest = digest_of(data, covered);
-  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID,
-          "record: checksum does not match");
-  struct bytes_reader in = bytes_reader_of(data, covered);
-  const uint8_t *found = bytes_get(&in, sizeof magic);
-  FAIL_IF(!found || memcmp(found, magic, sizeof magic) != 0, FARM_INVALID, "record: not a record");
-  uint16_t version = bytes_get_u16(&in), content = bytes_get_u16(&in);
-  FAIL_IF(version != RECORD_VERSION, FARM_MISMATCH, "record: version %u, this build reads %d", version, RECORD_VERSION);
-  FAIL_IF(content != CONTENT_RECORD, FARM_MISMATCH, "record: content %u, this build reads records only", content);
-  size_t key_length, payload_length;
-  const uint8_t *key = bytes_get_blob(&in, &key_length);
-  const uint8_t *payload = bytes_get_blob(&in, &payload_length);
-  FAIL_IF(!bytes_reader_finished(&in), FARM_INVALID, "record: cut short or too long");
-  *out_key = bytes_reader_of(key, key_length);
-  *out_payload = bytes_reader_of(payload, payload_length);
-  return FARM_OK;
-}
-
 enum farm_status record_decode(const void *data, size_t length, struct arena *arena, struct record *out) {
   struct bytes_reader stored_key, payload;
   struct record record = {0};
-  TRY(open_envelope(data, length, &stored_key, &payload));
+  TRY(envelope_open(data, length, ENVELOPE_RECORD, "record", &stored_key, &payload));
   TRY(get_payload(&payload, arena, &record));
   const char *key = record_key(&record, arena);
   FAIL_IF(!key, FARM_NO_MEMORY, "record: out of memory");

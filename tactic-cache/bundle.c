@@ -2,6 +2,7 @@
 #include "cache-impl.h"
 
 #include "../base/array.h"
+#include "../problem/envelope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,10 @@ static enum farm_status collect(void *context, const struct record *record, cons
   memcpy(item.data, bytes.data, bytes.length);
   items->list[items->count++] = item;
   return FARM_OK;
+}
+
+static enum farm_status collect_artefact(void *context, const struct artefact *artefact, const void *envelope, size_t length) {
+  return collect(context, NULL, artefact->key, (struct store_bytes){envelope, length}, false);
 }
 
 static int by_digest(const void *a, const void *b) {
@@ -73,6 +78,7 @@ enum farm_status cache_export(struct cache *cache, const char *text, struct byte
   struct items items = {0};
   struct bytes_writer content = {0};
   enum farm_status status = cache_each(cache, text, collect, &items);
+  if (status == FARM_OK) status = cache_artefacts_each(cache, text, collect_artefact, &items);
   if (status == FARM_OK) {
     write_content(&items, &content);
     status = content.failed ? status_set(FARM_NO_MEMORY, "out of memory for a bundle") : write_frame(&content, out);
@@ -118,8 +124,11 @@ static enum farm_status unpack(const void *data, size_t length, uint8_t **out_co
 static enum farm_status check_key(const struct digest *stated, const uint8_t *data, size_t length) {
   struct arena arena = {0};
   struct record record;
-  enum farm_status status = record_decode(data, length, &arena, &record);
-  const char *key = status == FARM_OK ? record_key(&record, &arena) : NULL;
+  struct artefact artefact;
+  bool is_artefact = envelope_content(data, length) == ENVELOPE_ARTEFACT;
+  enum farm_status status =
+      is_artefact ? artefact_decode(data, length, &arena, &artefact) : record_decode(data, length, &arena, &record);
+  const char *key = status != FARM_OK ? NULL : is_artefact ? artefact.key : record_key(&record, &arena);
   struct digest digest = digest_of_text(key ? key : "");
   if (status == FARM_OK && (!key || !digest_equal(&digest, stated)))
     status = status_set(FARM_INVALID, "a record under another key");

@@ -93,6 +93,7 @@ enum farm_status cache_stats(struct cache *cache, struct cache_stats *out_stats)
   stats.records = stats.size.entries[TABLE_RECORDS];
   stats.quarantined = stats.size.entries[TABLE_QUARANTINE];
   stats.history = stats.size.entries[TABLE_HISTORY];
+  stats.artefacts = stats.size.entries[TABLE_ARTEFACTS];
   *out_stats = stats;
   return FARM_OK;
 }
@@ -234,6 +235,20 @@ static void gather_free(struct gather *gather) {
   free(gather->lengths);
 }
 
+static enum farm_status verify_artefact(void *context, struct store_bytes key, struct store_bytes value) {
+  struct gather *gather = context;
+  struct arena arena = {0};
+  struct artefact artefact;
+  struct store_bytes envelope;
+  enum farm_status status = cache_artefact_read(key, value, &arena, &artefact, &envelope);
+  arena_free(&arena);
+  gather->verified.good += status == FARM_OK;
+  gather->verified.later += status == FARM_MISMATCH;
+  if (status == FARM_OK || status == FARM_MISMATCH) return FARM_OK;
+  gather->verified.corrupt++;
+  return gather_key(gather, key);
+}
+
 static enum farm_status verify_value(void *context, struct store_bytes key, struct store_bytes value) {
   struct gather *gather = context;
   struct arena arena = {0};
@@ -254,12 +269,16 @@ static enum farm_status verify_value(void *context, struct store_bytes key, stru
   return FARM_OK;
 }
 
+static const enum cache_table holding[] = {TABLE_RECORDS, TABLE_QUARANTINE, TABLE_HISTORY, TABLE_ARTEFACTS};
+enum { HOLDING = sizeof holding / sizeof *holding };
+
 enum farm_status cache_verify(struct cache *cache, bool remove_corrupt, struct cache_verified *out) {
   struct cache_verified total = {0};
-  for (int table = TABLE_RECORDS; table <= TABLE_HISTORY; table++) {
+  for (int t = 0; t < HOLDING; t++) {
     struct gather gather = {0};
-    enum farm_status status = store_visit(cache->store, table, (struct store_bytes){0}, verify_value, &gather);
-    if (status == FARM_OK && remove_corrupt) status = remove_gathered(cache, (enum cache_table)table, &gather);
+    store_visit_fn look = holding[t] == TABLE_ARTEFACTS ? verify_artefact : verify_value;
+    enum farm_status status = store_visit(cache->store, holding[t], (struct store_bytes){0}, look, &gather);
+    if (status == FARM_OK && remove_corrupt) status = remove_gathered(cache, holding[t], &gather);
     if (remove_corrupt) total.removed += gather.count;
     gather_free(&gather);
     TRY(status);
@@ -285,16 +304,32 @@ static enum farm_status prune_value(void *context, struct store_bytes key, struc
   return goes ? gather_key(gather, key) : FARM_OK;
 }
 
+/* An artefact has no age: it goes by its key alone. */
+static enum farm_status prune_artefact(void *context, struct store_bytes key, struct store_bytes value) {
+  struct gather *gather = context;
+  const struct cache_prune *prune = gather->prune;
+  struct arena arena = {0};
+  struct artefact artefact;
+  struct store_bytes envelope;
+  bool goes = cache_artefact_read(key, value, &arena, &artefact, &envelope) != FARM_OK ||
+              (prune->text && strstr(artefact.key, prune->text) && !prune->older_than_s);
+  arena_free(&arena);
+  return goes ? gather_key(gather, key) : FARM_OK;
+}
+
 enum farm_status cache_prune(struct cache *cache, const struct cache_prune *what, uint64_t *out_count) {
   uint64_t count = 0;
   bool some = what->history || what->quarantine;
-  bool wanted[] = {
-      [TABLE_RECORDS] = !some, [TABLE_QUARANTINE] = what->quarantine || !some, [TABLE_HISTORY] = what->history || !some};
-  for (int table = TABLE_RECORDS; table <= TABLE_HISTORY; table++) {
-    if (!wanted[table]) continue;
+  bool wanted[] = {[TABLE_RECORDS] = !some,
+                   [TABLE_QUARANTINE] = what->quarantine || !some,
+                   [TABLE_HISTORY] = what->history || !some,
+                   [TABLE_ARTEFACTS] = !some};
+  for (int t = 0; t < HOLDING; t++) {
+    if (!wanted[holding[t]]) continue;
     struct gather gather = {.prune = what, .now = clock_unix_s()};
-    enum farm_status status = store_visit(cache->store, table, (struct store_bytes){0}, prune_value, &gather);
-    if (status == FARM_OK && !what->dry_run) status = remove_gathered(cache, (enum cache_table)table, &gather);
+    store_visit_fn look = holding[t] == TABLE_ARTEFACTS ? prune_artefact : prune_value;
+    enum farm_status status = store_visit(cache->store, holding[t], (struct store_bytes){0}, look, &gather);
+    if (status == FARM_OK && !what->dry_run) status = remove_gathered(cache, holding[t], &gather);
     count += gather.count;
     gather_free(&gather);
     TRY(status);

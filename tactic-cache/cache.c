@@ -2,11 +2,12 @@
 #include "cache-impl.h"
 
 #include "../base/clock.h"
+#include "../problem/envelope.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const tables[TABLE_COUNT] = {"records", "quarantine", "history", "stats", "meta"};
+static const char *const tables[TABLE_COUNT] = {"records", "quarantine", "history", "stats", "meta", "artefacts"};
 static const struct {
   const char *name;
   size_t offset;
@@ -247,6 +248,7 @@ enum farm_status cache_put(struct cache *cache, const void *data, size_t length,
   struct arena arena = {0};
   struct record record;
   enum cache_change change = CACHE_SAME;
+  if (envelope_content(data, length) == ENVELOPE_ARTEFACT) return cache_put_artefact(cache, data, length, out_change);
   enum farm_status status = record_decode(data, length, &arena, &record);
   if (status == FARM_OK) status = put_record(cache, &record, (struct store_bytes){data, length}, policy, &arena, &change);
   arena_free(&arena);

@@ -1,9 +1,10 @@
-/* The tactic cache: records by key, in LMDB. What is stored is what record_encode writes, so every value proves itself; one that
- * does not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else asks over the wire.
+/* The tactic cache: records and artefacts by key, in LMDB. What is stored is what record_encode and artefact_encode write, so every
+ * value proves itself; one that does not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else asks over the wire.
  *
  *   records     key digest → envelope         what is believed now
  *   quarantine  key digest → envelope         screens of variants that crashed, hung or wrote wildly; they count for a time
  *   history     key digest + content digest   what was current before, at most 16 per key
+ *   artefacts   key digest → envelope, packed what compiling a kernel gave
  *   stats, meta                               counters that outlive the process; the format's version
  *
  * One thread. Writes open a batch that reads see; cache_commit makes it durable.
@@ -12,10 +13,12 @@
 #define TACTIC_CACHE_CACHE_H
 
 #include "../base/strbuf.h"
+#include "../problem/artefact.h"
 #include "../problem/record.h"
 #include "store.h"
 
-#define CACHE_COUNTER_LIST(X) X(hits) X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned)
+#define CACHE_COUNTER_LIST(X) X(hits) X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned)    \
+  X(artefact_hits) X(artefact_misses)
 
 struct cache_counters {
 #define X(name) uint64_t name;
@@ -41,7 +44,8 @@ enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age 
 
 enum cache_policy { CACHE_NEWEST, CACHE_MOST_SAMPLES };
 enum cache_change { CACHE_ADDED, CACHE_SAME, CACHE_REPLACED, CACHE_KEPT }; // KEPT: what was there stays current
-/* Into the batch. FARM_INVALID: not a record. The one that loses goes to the history; nothing is averaged. */
+/* Into the batch: a record, or an artefact. FARM_INVALID: neither. Of two records the one that loses goes to the history, nothing is
+ * averaged; of two artefacts the one that is there stays. */
 enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy,
                            enum cache_change *out_change);
 
@@ -55,10 +59,16 @@ enum farm_status cache_history(struct cache *cache, const char *key, cache_each_
 struct cache_stats {
   struct cache_counters counters;
   struct store_size size;
-  uint64_t records, quarantined, history;
+  uint64_t records, quarantined, history, artefacts;
 };
 enum farm_status cache_stats(struct cache *cache, struct cache_stats *out_stats);
 struct cache_counters *cache_counters(struct cache *cache); // live; written at the next commit
+
+/* FARM_OK, or FARM_NOT_FOUND: absent or corrupt (counted). Everything in `arena`; out_envelope may be NULL. */
+enum farm_status cache_artefact_get(struct cache *cache, const char *key, struct arena *arena, struct artefact *out,
+                                    struct store_bytes *out_envelope);
+/* Artefacts whose key contains `text` (NULL: all), in the order of their key digests; corrupt ones are skipped. */
+enum farm_status cache_artefacts_each(struct cache *cache, const char *text, artefact_fn fn, void *context);
 
 /* Why a key is a miss: its nearest keys and the first field of each that differs. */
 enum farm_status cache_explain(struct cache *cache, const char *key, struct strbuf *out);
@@ -82,6 +92,8 @@ enum farm_status cache_export(struct cache *cache, const char *text, struct byte
 struct cache_imported {
   uint64_t total, added, same, replaced, kept;
 };
+/* The artefacts of a list (problem/artefact.h): all or none, committed. */
+enum farm_status cache_artefacts_put(struct cache *cache, const void *list, size_t length, struct cache_imported *out);
 /* All or nothing, committed; dry_run only says what would happen. */
 enum farm_status cache_import(struct cache *cache, const void *data, size_t length, enum cache_policy policy, bool dry_run,
                               struct cache_imported *out);

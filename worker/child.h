@@ -4,7 +4,8 @@
 
 #include "../base/status.h"
 
-/* `cores`: list the process binds to first ("" any). Returns an exit code for main. */
-int measuring_child_main(int fd, const char *cores);
+/* `cores`: list the process binds to first ("" any). `gpu`: UUID of the GPU that it measures on; NULL: on the cores. Returns an exit
+ * code for main. */
+int measuring_child_main(int fd, const char *cores, const char *gpu);
 
 #endif

@@ -14,9 +14,8 @@ static void contender_fail(struct contender *c, enum farm_status status) {
   c->entry.times = (struct record_times){0};
 }
 
-static void contender_make(const struct measure_job *job, struct thread_pool *pool, int i, double *samples,
-                           struct contender *out) {
-  *out = (struct contender){.alive = true, .sampler = {.pool = pool, .samples = samples}};
+static void contender_make(const struct measure_job *job, struct bench *bench, int i, double *samples, struct contender *out) {
+  *out = (struct contender){.alive = true, .sampler = {.bench = bench, .samples = samples}};
   out->entry = (struct record_entry){.variant = job->texts[i],
                                      .source_digest = job->sources[i],
                                      .status = FARM_OK,
@@ -29,7 +28,7 @@ static void contender_make(const struct measure_job *job, struct thread_pool *po
     contender_fail(out, status_set(FARM_TACTIC_REFUSED, "%s does not apply to this problem", job->texts[i]));
 }
 
-enum farm_status contenders_make(const struct measure_job *job, struct thread_pool *pool, struct contender **out) {
+enum farm_status contenders_make(const struct measure_job *job, struct bench *bench, struct contender **out) {
   size_t count = (size_t)job->variant_count;
   struct contender *all = calloc(count, sizeof *all);
   double *samples = calloc(count * SAMPLES_MOST, sizeof *samples);
@@ -38,7 +37,7 @@ enum farm_status contenders_make(const struct measure_job *job, struct thread_po
     free(samples);
     return status_set(FARM_NO_MEMORY, "out of memory for samples of %d variants", job->variant_count);
   }
-  for (size_t i = 0; i < count; i++) contender_make(job, pool, (int)i, samples + i * SAMPLES_MOST, &all[i]);
+  for (size_t i = 0; i < count; i++) contender_make(job, bench, (int)i, samples + i * SAMPLES_MOST, &all[i]);
   *out = all;
   return FARM_OK;
 }
@@ -46,22 +45,33 @@ enum farm_status contenders_make(const struct measure_job *job, struct thread_po
 void contenders_free(struct contender *all, int count) {
   double *samples = all[0].sampler.samples;
   for (int i = 0; i < count; i++) {
-    kernel_trial_free(&all[i].sampler.trial);
+    contender_put_away(&all[i]);
     if (all[i].entry.message[0]) free((char *)(uintptr_t)all[i].entry.message);
   }
   free(samples);
   free(all);
 }
 
-enum farm_status contender_prepare(struct contender *c, struct kernel_case *kernel_case, const struct measure_job *job,
-                                   int index) {
+enum farm_status contender_prepare(struct contender *c, const struct measure_job *job, int index) {
+  struct bench *bench = c->sampler.bench;
   const struct variant *variant = &job->variants[index];
-  return kernel_trial_make(kernel_case, variant, job->threads, measure_copies(job, variant), &c->sampler.trial);
+  const struct trial_request request = {
+      .variant = variant,
+      .threads = job->threads,
+      .copies = measure_copies(job, variant, bench->kind->weight_bytes(job->problem, variant)),
+      .patience_ns = pulse_first_allowed_ns(job)};
+  return bench->kind->make(bench, &request, &c->sampler.trial);
 }
 
-enum farm_status contender_check(struct contender *c, struct thread_pool *pool) {
+void contender_put_away(struct contender *c) {
+  if (c->sampler.trial) c->sampler.bench->kind->free(c->sampler.bench, c->sampler.trial);
+  c->sampler.trial = NULL;
+}
+
+enum farm_status contender_check(struct contender *c) {
   struct kernel_verdict verdict = {0};
-  enum farm_status status = kernel_trial_check(c->sampler.trial, pool, &verdict);
+  struct bench *bench = c->sampler.bench;
+  enum farm_status status = bench->kind->check(bench, c->sampler.trial, &verdict);
   c->entry.error = verdict.worst_share >= 0 && verdict.worst_share < 1e30 ? verdict.worst_share : 1e30;
   return status;
 }
@@ -82,7 +92,7 @@ void contender_settle(struct contender *c) {
 enum farm_status contender_tell(struct contender *c, int index, const struct measure_events *events) {
   char clocks[NOISE_TEXT_MAX];
   c->noise.dropped = c->sampler.dropped;
-  noise_print(&c->noise, clocks);
+  c->sampler.bench->kind->noise_print(&c->noise, clocks);
   return events->entry(events->context, index, &c->entry, clocks);
 }
 
@@ -94,9 +104,17 @@ double contenders_best(const struct contender *all, int count) {
   return best;
 }
 
-enum farm_status contender_aftermath(const struct kernel_case *kernel_case, uint64_t case_sum) {
-  FAIL_IF(!heap_is_sound(), FARM_WORKER_LOST, "the heap is broken");
-  FAIL_IF(kernel_case_sum(kernel_case) != case_sum, FARM_WORKER_LOST, "operands were written to");
+enum farm_status bench_expect(struct bench *bench, const struct measure_events *events, uint64_t *out_case_sum) {
+  if (bench->kind->shares_memory) heap_is_sound(); // lays the canaries
+  events->running(events->context, -1, 600e9);
+  TRY(kernel_case_expect(bench->kernel_case));
+  *out_case_sum = kernel_case_sum(bench->kernel_case);
+  return FARM_OK;
+}
+
+enum farm_status contender_aftermath(const struct bench *bench, uint64_t case_sum) {
+  FAIL_IF(bench->kind->shares_memory && !heap_is_sound(), FARM_WORKER_LOST, "the heap is broken");
+  FAIL_IF(kernel_case_sum(bench->kernel_case) != case_sum, FARM_WORKER_LOST, "operands were written to");
   return FARM_OK;
 }
 
@@ -111,8 +129,8 @@ static void waiting_sign(void *context) {
   waiter->events->running(waiter->events->context, waiter->variant, waiter->allowed_ns);
 }
 
-enum farm_status cores_lock_alive(const struct measure_job *job, const struct measure_events *events, int variant,
-                                  struct core_locks *out_locks) {
+enum farm_status device_lock_alive(struct bench *bench, const struct measure_job *job, const struct measure_events *events,
+                                   int variant, struct device_locks *out_locks) {
   struct waiter waiter = {events, variant, pulse_first_allowed_ns(job)};
-  return cores_lock(job->cores, waiting_sign, &waiter, out_locks);
+  return bench->kind->lock(bench, waiting_sign, &waiter, out_locks);
 }

@@ -1,4 +1,4 @@
-/* See cores.h. Lock files are $TUNEFARM_LOCKS/core-N, by default below /tmp/tunefarm-cores: machine-wide, not per user. */
+/* See cores.h. Lock files are $TUNEFARM_LOCKS/core-N and gpu-UUID, by default below /tmp/tunefarm-cores: machine-wide, not per user. */
 #include "cores.h"
 
 #include <ctype.h>
@@ -61,9 +61,9 @@ static const char *locks_folder(void) {
 }
 
 /* Another user's file in a folder like /tmp must be opened without O_CREAT (fs.protected_regular), so that is tried first. */
-static int lock_open(int core) {
+static int lock_open(const char *name) {
   char path[PATH_MAX];
-  snprintf(path, sizeof path, "%s/core-%d", locks_folder(), core);
+  snprintf(path, sizeof path, "%s/%s", locks_folder(), name);
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd >= 0 || errno != ENOENT) return fd;
   mode_t mask = umask(0); // other users must be able to take the same locks
@@ -76,29 +76,45 @@ static int lock_open(int core) {
 static enum farm_status lock_wait(int fd, void (*waiting)(void *context), void *context) {
   const struct timespec pause = {.tv_nsec = 2000000};
   for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
-    FAIL_IF(errno != EWOULDBLOCK && errno != EINTR, FARM_IO, "%s: cannot lock a core: %s", locks_folder(), strerror(errno));
+    FAIL_IF(errno != EWOULDBLOCK && errno != EINTR, FARM_IO, "%s: cannot lock a device: %s", locks_folder(), strerror(errno));
     nanosleep(&pause, NULL);
     if (waiting && i % 100 == 0) waiting(context);
   }
   return FARM_OK;
 }
 
-enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context, struct core_locks *out_locks) {
+static enum farm_status lock_add(const char *name, void (*waiting)(void *context), void *context, struct device_locks *locks) {
+  int fd = lock_open(name);
+  FAIL_IF(fd < 0, FARM_IO, "%s/%s: no lock file: %s", locks_folder(), name, strerror(errno));
+  locks->fds[locks->count++] = fd;
+  return lock_wait(fd, waiting, context);
+}
+
+enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context,
+                            struct device_locks *out_locks) {
   enum farm_status status = FARM_OK;
+  char name[32];
   out_locks->count = 0;
   for (int core = 0; core < CPU_SETSIZE && status == FARM_OK; core++) {
     if (!CPU_ISSET(core, cores)) continue;
-    int fd = lock_open(core);
-    if (fd < 0)
-      status = status_set(FARM_IO, "%s: no lock file for core %d: %s", locks_folder(), core, strerror(errno));
-    else
-      out_locks->fds[out_locks->count++] = fd, status = lock_wait(fd, waiting, context);
+    snprintf(name, sizeof name, "core-%d", core);
+    status = lock_add(name, waiting, context, out_locks);
   }
-  if (status != FARM_OK) cores_unlock(out_locks);
+  if (status != FARM_OK) device_unlock(out_locks);
   return status;
 }
 
-void cores_unlock(struct core_locks *locks) {
+enum farm_status gpu_hold(const char *uuid, void (*waiting)(void *context), void *context, struct device_locks *out_locks) {
+  char name[80];
+  out_locks->count = 0;
+  FAIL_IF(!*uuid || strchr(uuid, '/') || strlen(uuid) > 64, FARM_USAGE, "`%.64s` is no UUID of a GPU", uuid);
+  snprintf(name, sizeof name, "gpu-%s", uuid);
+  enum farm_status status = lock_add(name, waiting, context, out_locks);
+  if (status != FARM_OK) device_unlock(out_locks);
+  return status;
+}
+
+void device_unlock(struct device_locks *locks) {
   for (int i = locks->count - 1; i >= 0; i--) close(locks->fds[i]);
   locks->count = 0;
 }

@@ -1,4 +1,4 @@
-/* The cores of a CPU device: lists, affinity, and the host-wide locks that keep two measurements from sharing a core. */
+/* The cores of a CPU device: lists, affinity, and the host-wide locks that keep two measurements from sharing a core or a GPU. */
 #ifndef WORKER_CORES_H
 #define WORKER_CORES_H
 
@@ -12,14 +12,16 @@ enum farm_status cores_parse(const char *text, cpu_set_t *out_cores);
 void cores_print(const cpu_set_t *cores, char *out, size_t out_bytes);
 enum farm_status cores_bind(const cpu_set_t *cores); // this process, before it makes threads
 
-/* One lock file per core in a folder that all users of the machine share; taken in rising order, so that nobody waits in a
- * circle. */
-struct core_locks {
+/* One lock file per core, and per GPU, in a folder that all users of the machine share; cores are taken in rising order, so that
+ * nobody waits in a circle. */
+struct device_locks {
   int fds[CPU_SETSIZE];
   int count;
 };
 /* Waits; `waiting` (may be NULL) is called about every 200 ms meanwhile. Locks end with the process. */
-enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context, struct core_locks *out_locks);
-void cores_unlock(struct core_locks *locks);
+enum farm_status cores_lock(const cpu_set_t *cores, void (*waiting)(void *context), void *context,
+                            struct device_locks *out_locks);
+enum farm_status gpu_hold(const char *uuid, void (*waiting)(void *context), void *context, struct device_locks *out_locks);
+void device_unlock(struct device_locks *locks);
 
 #endif

@@ -30,6 +30,7 @@ struct engine_under_test {
 struct comparison {
   const struct execute_events *events;
   const cpu_set_t *cores;
+  const char *gpu;
   struct arena arena; // inputs
   double seconds, worst;
   int threads;
@@ -181,16 +182,16 @@ static void lock_sign(void *context) {
 }
 
 static enum farm_status pairs_time(struct comparison *c) {
-  struct core_locks locks;
+  struct device_locks locks;
   double ignored;
   enum farm_status status = FARM_OK;
-  TRY(cores_lock(c->cores, lock_sign, c, &locks));
+  TRY(c->gpu ? gpu_hold(c->gpu, lock_sign, c, &locks) : cores_lock(c->cores, lock_sign, c, &locks));
   for (int k = 0; k < 4 && status == FARM_OK; k++) status = side_run(c, &c->sides[k % 2], &ignored); // warm-up
   uint64_t begin = clock_now_ns();
   while (status == FARM_OK && c->count < PAIRS_MOST &&
          (c->count < PAIRS_LEAST || (double)(clock_now_ns() - begin) < c->seconds * 1e9))
     status = pair_time(c);
-  cores_unlock(&locks);
+  device_unlock(&locks);
   return status;
 }
 
@@ -218,9 +219,9 @@ static enum farm_status compare_run(struct comparison *c, const struct wire_job 
   return pairs_time(c);
 }
 
-enum farm_status execute_job(const struct wire_job *job, int first_fd, const cpu_set_t *cores,
+enum farm_status execute_job(const struct wire_job *job, int first_fd, const cpu_set_t *cores, const char *gpu,
                              const struct execute_events *events, struct strbuf *out_report) {
-  struct comparison c = {.events = events, .cores = cores};
+  struct comparison c = {.events = events, .cores = cores, .gpu = gpu};
   TRY(spec_parse(job->spec, &c));
   c.ratios = calloc(PAIRS_MOST, sizeof *c.ratios);
   FAIL_IF(!c.ratios, FARM_NO_MEMORY, "out of memory for samples");

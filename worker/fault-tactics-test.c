@@ -205,7 +205,7 @@ __attribute__((constructor)) static void roles_play(void) {
   const char *role = getenv("TUNEFARM_TEST_ROLE");
   for (size_t i = 0; i < sizeof tactics / sizeof *tactics; i++)
     if (catalogue_add(&tactics[i]) != FARM_OK) abort();
-  if (role && strcmp(role, "child") == 0) exit(measuring_child_main(3, ""));
+  if (role && strcmp(role, "child") == 0) exit(measuring_child_main(3, "", NULL));
   if (role && strcmp(role, "nobody") == 0) _exit(0);
   if (role && strcmp(role, "babbler") == 0) _exit(babbler_role());
   if (role && strcmp(role, "worker") == 0) exit(worker_role());

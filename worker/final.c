@@ -16,10 +16,9 @@ enum {
 };
 
 struct final {
-  struct kernel_case *kernel_case;
+  struct bench *bench;
   const struct measure_job *job;
   const struct measure_events *events;
-  struct thread_pool *pool;
   struct contender *all;
   uint64_t case_sum;
 };
@@ -28,10 +27,10 @@ static enum farm_status finalist_prepare(struct final *f, int index) {
   struct contender *c = &f->all[index];
   bool hopeless;
   pulse_begin(&c->sampler.pulse, f->job, f->events, index);
-  TRY(contender_judge(c, contender_prepare(c, f->kernel_case, f->job, index)));
-  if (c->alive) TRY(contender_judge(c, contender_check(c, f->pool)));
+  TRY(contender_judge(c, contender_prepare(c, f->job, index)));
+  if (c->alive) TRY(contender_judge(c, contender_check(c)));
   if (c->alive) TRY(contender_judge(c, sampler_warm(&c->sampler, 0, &hopeless)));
-  return contender_aftermath(f->kernel_case, f->case_sum);
+  return contender_aftermath(f->bench, f->case_sum);
 }
 
 /* As much as the budget may go into disturbed samples, a tenth of it into one. */
@@ -93,16 +92,16 @@ static enum farm_status rounds_run(struct final *f) {
 }
 
 static enum farm_status timed_part(struct final *f) {
-  struct core_locks locks;
+  struct device_locks locks;
   struct noise noise = {0};
-  TRY(cores_lock_alive(f->job, f->events, -1, &locks));
+  TRY(device_lock_alive(f->bench, f->job, f->events, -1, &locks));
   enum farm_status status = FARM_OK;
   for (int i = 0; i < f->job->variant_count && status == FARM_OK; i++)
     if (f->all[i].alive) status = finalist_prepare(f, i);
-  noise_begin(&noise);
+  f->bench->kind->noise_begin(f->bench, &noise);
   if (status == FARM_OK) status = rounds_run(f);
-  noise_end(&noise);
-  cores_unlock(&locks);
+  f->bench->kind->noise_end(f->bench, &noise);
+  device_unlock(&locks);
   for (int i = 0; i < f->job->variant_count; i++) f->all[i].noise = noise;
   return status;
 }
@@ -132,20 +131,16 @@ static enum farm_status final_run(struct final *f) {
   TRY(timed_part(f));
   f->events->running(f->events->context, -1, 60e9); // from here on nobody in particular is to blame
   for (int i = 0; i < f->job->variant_count; i++)
-    if (f->all[i].alive) TRY(contender_judge(&f->all[i], kernel_trial_guards(f->all[i].sampler.trial)));
-  TRY(contender_aftermath(f->kernel_case, f->case_sum));
+    if (f->all[i].alive) TRY(contender_judge(&f->all[i], f->bench->kind->guards(f->bench, f->all[i].sampler.trial)));
+  TRY(contender_aftermath(f->bench, f->case_sum));
   return results_tell(f);
 }
 
-enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
-                               const struct measure_events *events) {
-  struct final f = {.kernel_case = kernel_case, .job = job, .events = events, .pool = pool};
+enum farm_status measure_final(struct bench *bench, const struct measure_job *job, const struct measure_events *events) {
+  struct final f = {.bench = bench, .job = job, .events = events};
   FAIL_IF(job->variant_count > MOST_FINALISTS, FARM_INVALID, "a final of %d variants", job->variant_count);
-  heap_is_sound(); // lays the canaries
-  events->running(events->context, -1, 600e9);
-  TRY(kernel_case_expect(kernel_case));
-  f.case_sum = kernel_case_sum(kernel_case);
-  TRY(contenders_make(job, pool, &f.all));
+  TRY(bench_expect(bench, events, &f.case_sum));
+  TRY(contenders_make(job, bench, &f.all));
   enum farm_status status = final_run(&f);
   if (status != FARM_WORKER_LOST) contenders_free(f.all, job->variant_count);
   return status;

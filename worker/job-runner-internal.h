@@ -28,6 +28,11 @@ struct job_runner {
   const char *clocks, *report; // of the last company trial of a final; of an execute job
   struct record record;        // of the last event
   struct record_entry *record_entries;
+  struct bytes_writer artefacts; // of a compile job: envelopes as blobs
+  uint32_t artefact_count;
+  struct bytes_writer artefact_list;
+  enum farm_status last_words; // of the child: what it dies of; FARM_OK: it said none
+  char last_message[400];
   char message[512];
 };
 

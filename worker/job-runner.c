@@ -2,6 +2,7 @@
 #include "job-runner-internal.h"
 
 #include "../base/clock.h"
+#include "compile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,14 @@ static void child_end(struct job_runner *runner, int *out_wait_status) {
   runner->reader.length = runner->reader.consumed = 0;
   runner->first_ran = -1;
   runner->others_ran = false;
+  runner->last_words = FARM_OK;
+}
+
+static void artefacts_forget(struct job_runner *runner) {
+  bytes_writer_free(&runner->artefacts);
+  bytes_writer_free(&runner->artefact_list);
+  runner->artefacts = runner->artefact_list = (struct bytes_writer){0};
+  runner->artefact_count = 0;
 }
 
 static void job_forget(struct job_runner *runner) {
@@ -44,6 +53,7 @@ static void job_forget(struct job_runner *runner) {
   runner->batch = NULL;
   runner->record_entries = NULL;
   arena_free(&runner->arena);
+  artefacts_forget(runner);
 }
 
 void job_runner_stop(struct job_runner *runner) {
@@ -97,6 +107,13 @@ static enum farm_status batch_encode(const struct job_runner *runner, struct byt
   return status;
 }
 
+static enum farm_status batch_supply(const struct job_runner *runner) {
+  const struct job_runner_options *options = &runner->options;
+  for (int i = 0; i < runner->batch_count && options->supply && !is_execute(runner); i++)
+    TRY(options->supply(options->context, runner->job, (uint32_t)runner->batch[i], runner->child.fd));
+  return FARM_OK;
+}
+
 /* A child that dies before it has all of this is found dead by the next step. */
 static enum farm_status batch_send(struct job_runner *runner) {
   struct bytes_writer body = {0};
@@ -109,7 +126,8 @@ static enum farm_status batch_send(struct job_runner *runner) {
   runner->running = -1;
   runner_deadline_set(runner, START_NS);
   TRY_OR(batch_encode(runner, &body), free_body);
-  status = child_frame_send(runner->child.fd, CHILD_JOB, body.data, body.length);
+  status = batch_supply(runner);
+  if (status == FARM_OK) status = child_frame_send(runner->child.fd, CHILD_JOB, body.data, body.length);
   if (status == FARM_WORKER_LOST) status = FARM_OK;
 free_body:
   bytes_writer_free(&body);
@@ -152,7 +170,8 @@ enum farm_status job_runner_start(struct job_runner *runner, const struct wire_j
 
 /* ---- death of the child ---- */
 
-static enum farm_status death_describe(int wait_status, bool hung) {
+static enum farm_status death_describe(const struct job_runner *runner, int wait_status, bool hung) {
+  if (runner->last_words != FARM_OK) return status_set(runner->last_words, "%s", runner->last_message);
   if (hung) return status_set(FARM_TACTIC_HUNG, "no sign of life within its time");
   if (wait_status != -1 && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == CHILD_EXIT_HEAP)
     return status_set(FARM_TACTIC_OVERRAN, "wrote into memory that is not its own: heap or operands were found broken");
@@ -165,9 +184,10 @@ static enum farm_status death_describe(int wait_status, bool hung) {
 }
 
 static enum farm_status execute_died(struct job_runner *runner, enum farm_status cause, struct runner_event *out) {
+  artefacts_forget(runner);
   if (++runner->execute_deaths < EXECUTE_DEATHS_MOST) return runner_next(runner, out);
   char why[300];
-  snprintf(why, sizeof why, "an engine %.250s", status_message());
+  snprintf(why, sizeof why, "%s %.250s", compile_is_spec(runner->job->spec) ? "the compiler" : "an engine", status_message());
   runner_done(runner, cause, why, out);
   return FARM_OK;
 }
@@ -176,8 +196,11 @@ static enum farm_status child_died(struct job_runner *runner, bool hung, struct 
   int wait_status;
   int variant = runner->running >= 0 && runner->running < runner->batch_count ? runner->batch[runner->running] : -1;
   bool ran = runner->first_ran >= 0, alone = !runner->others_ran;
+  enum farm_status words = runner->last_words;
   child_end(runner, &wait_status);
-  enum farm_status cause = death_describe(hung ? -1 : wait_status, hung);
+  runner->last_words = words;
+  enum farm_status cause = death_describe(runner, hung ? -1 : wait_status, hung);
+  runner->last_words = FARM_OK;
   if (is_execute(runner)) return execute_died(runner, cause, out);
   enum blame_verdict verdict = blame_death(&runner->blame, variant, alone, ran);
   if (verdict == BLAME_GIVE_UP) {

@@ -18,6 +18,9 @@ struct job_runner_options {
   const char *const *child_argv; // NULL-terminated; the child's socket is descriptor 3
   const char *device, *build;    // for the records
   uint64_t hang_ns;              // longest silence of a variant believed, whatever the child says; 0: what the child says
+  /* Called for each variant that the child is about to be given, in front of the job; may send it frames. NULL: nothing. */
+  enum farm_status (*supply)(void *context, const struct wire_job *job, uint32_t variant, int child_fd);
+  void *context;
 };
 
 enum runner_event_kind { RUNNER_NONE, RUNNER_ENTRY, RUNNER_DONE };
@@ -27,6 +30,8 @@ struct runner_event {
   const char *message;
   const struct record *record; // ENTRY: a screen record; DONE of a final that is OK: the final record. Valid until the next step
   const char *report;          // DONE of an execute job that is OK: JSON
+  const void *artefacts;       // DONE of a compile job that is OK: a list of artefacts, of
+  size_t artefact_bytes;
 };
 
 enum farm_status job_runner_create(const struct job_runner_options *options, struct job_runner **out_runner);

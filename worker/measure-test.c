@@ -40,7 +40,7 @@ static int copies_of(const char *problem_text, size_t *out_bytes) {
   REQUIRE(catalogue_variants(&problem, &here, LAYOUT_ANY, variants, 256) > 0);
   struct measure_job job = {.problem = &problem, .variants = variants, .threads = 1, .cold_bytes = (size_t)40 << 20};
   *out_bytes = variant_packed_bytes(&problem, &variants[0]);
-  int copies = measure_copies(&job, &variants[0]);
+  int copies = measure_copies(&job, &variants[0], *out_bytes);
   arena_free(&arena);
   return copies;
 }
@@ -152,7 +152,7 @@ static pid_t holder_start(const cpu_set_t *cores, uint64_t ms) {
   REQUIRE(pipe(ready) == 0);
   pid_t pid = fork();
   if (pid == 0) {
-    struct core_locks locks;
+    struct device_locks locks;
     bool held = cores_lock(cores, NULL, NULL, &locks) == FARM_OK && write(ready[1], "x", 1) == 1;
     clock_sleep_ns(ms * 1000000);
     _exit(!held);
@@ -165,7 +165,7 @@ static pid_t holder_start(const cpu_set_t *cores, uint64_t ms) {
 TEST(core_locks_exclude_other_processes, "") {
   setenv("TUNEFARM_LOCKS", test_folder(), 1);
   cpu_set_t core = first_core();
-  struct core_locks locks;
+  struct device_locks locks;
   int status, signs = 0;
   pid_t pid = holder_start(&core, 500);
   uint64_t begin = clock_now_ns();
@@ -173,14 +173,14 @@ TEST(core_locks_exclude_other_processes, "") {
   CHECK(clock_now_ns() - begin > 300000000u); // it waited
   CHECK_MESSAGE(signs >= 1, "it said %d times that it waits", signs);
   CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-  cores_unlock(&locks);
+  device_unlock(&locks);
   pid = holder_start(&core, 60000); // killed while it holds: the lock is free
   kill(pid, SIGKILL);
   waitpid(pid, &status, 0);
   begin = clock_now_ns();
   REQUIRE_OK(cores_lock(&core, NULL, NULL, &locks));
   CHECK(clock_now_ns() - begin < 200000000u);
-  cores_unlock(&locks);
+  device_unlock(&locks);
 }
 
 /* A whole job waits for the core, and is not taken for hung meanwhile although it is allowed much less. */

@@ -23,8 +23,7 @@ size_t measure_cold_bytes(const struct device_class *device_class) {
   return bytes < least ? least : bytes > most ? most : bytes;
 }
 
-int measure_copies(const struct measure_job *job, const struct variant *variant) {
-  size_t bytes = variant_packed_bytes(job->problem, variant);
+int measure_copies(const struct measure_job *job, const struct variant *variant, size_t bytes) {
   double rest =
       3 * problem_bytes(job->problem) + (double)variant_workspace(job->problem, variant, job->threads); // natural, nhwc, expected
   if (bytes == 0) return 1;

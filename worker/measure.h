@@ -6,18 +6,19 @@
  * from the fastest or known to half a percent, or the budget is spent. What is twice as slow as the fastest rests after a few
  * samples.
  *
- * Weights are timed cold: packed copies are rotated so that together they exceed the last cache, as they do in a network.
- * Activations stay as warm as one run leaves them. A sample is at least 20 us long: shorter runs are repeated inside it.
+ * Weights are timed cold: copies of them are rotated so that together they exceed the last cache, as they do in a network.
+ * Activations stay as warm as one run leaves them. Short runs are repeated inside a sample. What a run is, and how its time is
+ * taken, is the trial kind's affair (trial-kind.h): nothing here knows CPUs from GPUs.
  *
  * A variant's own trouble (a wrong result, a write outside its buffers, any error from its run) becomes its failed entry; what is
- * returned is the job's. FARM_WORKER_LOST: memory that is not the kernels' was written to; this process must not go on.
+ * returned is the job's. FARM_WORKER_LOST: memory that is not the kernels' was written to, or a device is of no use any more;
+ * this process must not go on.
  */
 #ifndef WORKER_MEASURE_H
 #define WORKER_MEASURE_H
 
-#include "../kernels/kernel-check.h"
 #include "../problem/record.h"
-#include "cores.h"
+#include "trial-kind.h"
 
 struct measure_policy { // from the policy's text; durations of timed work in nanoseconds
   int effort;
@@ -41,21 +42,18 @@ struct measure_job {
   const char *const *texts, *const *sources; // of the variants
   int variant_count, default_index, threads;
   double estimated_ns; // of one run; 0: unknown
-  size_t cold_bytes;   // what packed copies shall exceed together: measure_cold_bytes()
-  const cpu_set_t *cores;
+  size_t cold_bytes;   // what copies of weights shall exceed together: measure_cold_bytes()
   struct measure_policy policy;
 };
 
-enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
-                                const struct measure_events *events);
-enum farm_status measure_final(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
-                               const struct measure_events *events);
+enum farm_status measure_screen(struct bench *bench, const struct measure_job *job, const struct measure_events *events);
+enum farm_status measure_final(struct bench *bench, const struct measure_job *job, const struct measure_events *events);
 
-size_t measure_cold_bytes(const struct device_class *device_class);
-/* How many packed copies of a variant to rotate: more than cold_bytes together, but what the case needs with them stays below
- * MEASURE_MOST_BYTES (one copy always is). */
+size_t measure_cold_bytes(const struct device_class *device_class); // of a CPU
+/* How many copies of `weight_bytes` to rotate for a variant: more than cold_bytes together, but what the case needs with them
+ * stays below MEASURE_MOST_BYTES (one copy always is). */
 #define MEASURE_MOST_BYTES ((size_t)2 << 30)
-int measure_copies(const struct measure_job *job, const struct variant *variant);
+int measure_copies(const struct measure_job *job, const struct variant *variant, size_t weight_bytes);
 
 /* Is this process's heap sound? Walks canaries laid out at the first call and makes the allocator walk its lists (which ends the
  * process when they are broken: the parent then knows whom to suspect). */

@@ -7,13 +7,15 @@
 
 #include <stdint.h>
 
-enum { NOISE_TEXT_MAX = 64 };
+enum { NOISE_TEXT_MAX = 160 };
 
 struct noise {
   double mhz_low, mhz_high;
   double wall_ns, cpu_ns; // of all windows so far
   uint64_t begun_wall_ns, begun_cpu_ns;
-  uint32_t dropped; // samples that were not kept because a core was taken away meanwhile
+  int power_mw, temperature_c; // of a GPU: the most that was seen
+  uint64_t reasons;            // of a GPU: what held its clocks down, as bits of nvml.h
+  uint32_t dropped;            // samples that were not kept because a core was taken away meanwhile
 };
 
 double clock_measured_mhz(void);       // best of a few chains of some microseconds

@@ -2,10 +2,14 @@
 #include "job-runner-internal.h"
 
 #include "../base/clock.h"
+#include "../problem/artefact.h"
+#include "compile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LAST_BREATH_NS 2e9
 
 /* ---- records ---- */
 
@@ -50,7 +54,12 @@ static void final_record(struct job_runner *runner) {
 
 void runner_done(struct job_runner *runner, enum farm_status status, const char *message, struct runner_event *out) {
   snprintf(runner->message, sizeof runner->message, "%s", message);
-  *out = (struct runner_event){.kind = RUNNER_DONE, .status = status, .message = runner->message, .report = runner->report};
+  *out = (struct runner_event){.kind = RUNNER_DONE,
+                               .status = status,
+                               .message = runner->message,
+                               .report = runner->report,
+                               .artefacts = runner->artefact_list.data,
+                               .artefact_bytes = runner->artefact_list.length};
   if (status == FARM_OK && runner->job->kind == WIRE_JOB_FINAL) {
     final_record(runner);
     out->record = &runner->record;
@@ -160,6 +169,44 @@ static enum farm_status status_named(const char *name) {
   return FARM_FAILURE;
 }
 
+static enum farm_status artefact_take(struct job_runner *runner, const struct child_frame *frame) {
+  struct arena arena = {0};
+  struct artefact artefact;
+  FAIL_IF(runner->job->kind != WIRE_JOB_EXECUTE || !compile_is_spec(runner->job->spec), FARM_INVALID,
+          "the measuring child sent an artefact that nobody asked for");
+  enum farm_status status = artefact_decode(frame->body, frame->length, &arena, &artefact);
+  arena_free(&arena);
+  TRY(status);
+  FAIL_IF(runner->artefacts.length + frame->length > CHILD_ARTEFACTS_MOST_BYTES, FARM_INVALID,
+          "the measuring child sent too many artefacts");
+  bytes_put_blob(&runner->artefacts, frame->body, frame->length);
+  runner->artefact_count++;
+  return FARM_OK;
+}
+
+static enum farm_status artefacts_list(struct job_runner *runner) {
+  if (runner->artefact_count == 0) return FARM_OK;
+  bytes_put_u32(&runner->artefact_list, runner->artefact_count);
+  bytes_put(&runner->artefact_list, runner->artefacts.data, runner->artefacts.length);
+  FAIL_IF(runner->artefacts.failed || runner->artefact_list.failed, FARM_NO_MEMORY, "out of memory for artefacts");
+  return FARM_OK;
+}
+
+/* The child ends by itself, or is ended, soon after. */
+static enum farm_status last_words_take(struct job_runner *runner, struct bytes_reader *reader) {
+  struct arena arena = {0};
+  enum farm_status cause = status_named(bytes_get_string(reader, &arena));
+  snprintf(runner->last_message, sizeof runner->last_message, "%s", bytes_get_string(reader, &arena));
+  bool whole = bytes_reader_finished(reader) && (cause == FARM_TACTIC_CRASHED || cause == FARM_TACTIC_HUNG);
+  arena_free(&arena);
+  for (char *c = runner->last_message; *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+  FAIL_IF(!whole || !runner->last_message[0], FARM_INVALID, "the measuring child sent malformed last words");
+  runner->last_words = cause;
+  runner_deadline_set(runner, LAST_BREATH_NS);
+  return FARM_OK;
+}
+
 static enum farm_status done_take(struct job_runner *runner, struct bytes_reader *reader, struct runner_event *out) {
   struct arena arena = {0};
   const char *name = bytes_get_string(reader, &arena), *message = bytes_get_string(reader, &arena);
@@ -171,6 +218,7 @@ static enum farm_status done_take(struct job_runner *runner, struct bytes_reader
   if (result != FARM_OK) return FARM_OK;
   if (runner->job->kind == WIRE_JOB_FINAL && runner->trial == TRIAL_COMPANY) return final_take(runner, out);
   if (runner->job->kind != WIRE_JOB_EXECUTE) return runner_next(runner, out);
+  TRY(artefacts_list(runner));
   runner_done(runner, FARM_OK, "", out);
   return FARM_OK;
 }
@@ -193,6 +241,10 @@ enum farm_status runner_frame(struct job_runner *runner, const struct child_fram
     return report_take(runner, &reader);
   case CHILD_DONE:
     return done_take(runner, &reader, out);
+  case CHILD_ARTEFACT:
+    return artefact_take(runner, frame);
+  case CHILD_LAST_WORDS:
+    return last_words_take(runner, &reader);
   default:
     return status_set(FARM_INVALID, "the measuring child sent a frame of type %d", frame->type);
   }

@@ -3,9 +3,6 @@
 
 #include "../base/clock.h"
 
-#include <sys/resource.h>
-
-#define SAMPLE_NS 20e3
 #define SLOW_NS 5e6 // runs longer than this need no second warm-up
 #define WARM_PATIENCE_NS 30e6
 #define HOPELESS_SHARE 8.0  // of the best: the warm-up run says enough
@@ -42,18 +39,10 @@ void pulse_ran(struct pulse *pulse, double run_ns) {
 
 /* ---- samples ---- */
 
-/* How often the system took a core away from one of this process's threads while it wanted to run. */
-static long preemptions(void) {
-  struct rusage usage;
-  return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
-}
-
 static enum farm_status runs_time(struct sampler *s, int repeats, double *out_ns, bool *out_disturbed) {
-  long before = preemptions();
-  uint64_t begin = clock_now_ns();
-  for (int i = 0; i < repeats; i++) TRY(kernel_trial_run(s->trial, s->pool, s->turn++));
-  double total = (double)(clock_now_ns() - begin);
-  *out_disturbed = preemptions() != before;
+  double total;
+  TRY(s->bench->kind->time(s->bench, s->trial, repeats, s->turn, &total, out_disturbed));
+  s->turn += repeats;
   if (!*out_disturbed)
     s->spent_ns += total;
   else
@@ -87,7 +76,8 @@ enum farm_status sampler_warm(struct sampler *s, double best_ns, bool *out_hopel
     s->run_ns = i == 0 || ns < s->run_ns ? ns : s->run_ns;
   }
   s->spent_ns = 0;
-  s->repeats = s->run_ns >= SAMPLE_NS ? 1 : (int)(SAMPLE_NS / (s->run_ns > 10 ? s->run_ns : 10)) + 1;
+  double sample_ns = s->bench->kind->sample_ns;
+  s->repeats = s->run_ns >= sample_ns ? 1 : (int)(sample_ns / (s->run_ns > 10 ? s->run_ns : 10)) + 1;
   *out_hopeless = best_ns > 0 && s->run_ns > HOPELESS_SHARE * best_ns && s->run_ns > SLOW_NS && s->count < SAMPLES_MOST;
   if (*out_hopeless) s->samples[s->count++] = s->run_ns;
   return FARM_OK;

@@ -19,8 +19,8 @@ double pulse_first_allowed_ns(const struct measure_job *job);
 
 enum { SAMPLES_MOST = 4096 };
 struct sampler {
-  struct kernel_trial *trial;
-  struct thread_pool *pool;
+  struct bench *bench;
+  void *trial; // of the bench's kind
   struct pulse pulse;
   int64_t turn;    // of the rotating copies
   int repeats;     // runs per sample
@@ -28,7 +28,7 @@ struct sampler {
   uint32_t count;
   double run_ns;       // the shortest of the warm-up
   double spent_ns;     // in samples that count
-  double disturbed_ns; // in those during which the system took a core away
+  double disturbed_ns; // in those that the kind calls disturbed
   uint32_t dropped;    // of these: not kept
 };
 

@@ -10,10 +10,9 @@
 enum { LEAST_SAMPLES = 5, SAMPLES_TO_GIVE_UP = 3 };
 
 struct screen {
-  struct kernel_case *kernel_case;
+  struct bench *bench;
   const struct measure_job *job;
   const struct measure_events *events;
-  struct thread_pool *pool;
   struct contender *all;
   uint64_t case_sum;
 };
@@ -34,29 +33,29 @@ static enum farm_status rung_samples(struct sampler *s, double budget, double be
 static enum farm_status rung_timed(struct contender *c, double budget, double best_ns) {
   struct sampler *s = &c->sampler;
   bool hopeless;
-  noise_begin(&c->noise);
+  s->bench->kind->noise_begin(s->bench, &c->noise);
   enum farm_status status = sampler_warm(s, best_ns, &hopeless);
   if (status == FARM_OK && !hopeless) status = rung_samples(s, budget, best_ns);
-  noise_end(&c->noise);
-  return contender_judge(c, status == FARM_OK ? kernel_trial_guards(s->trial) : status);
+  s->bench->kind->noise_end(s->bench, &c->noise);
+  return contender_judge(c, status == FARM_OK ? s->bench->kind->guards(s->bench, s->trial) : status);
 }
 
 static enum farm_status rung_of(struct screen *screen, int index, int rung) {
   const struct measure_job *job = screen->job;
   struct contender *c = &screen->all[index];
-  struct core_locks locks = {.count = 0};
+  struct device_locks locks = {.count = 0};
   pulse_begin(&c->sampler.pulse, job, screen->events, index);
-  TRY(contender_judge(c, contender_prepare(c, screen->kernel_case, job, index)));
-  if (c->alive && rung == 0) TRY(contender_judge(c, contender_check(c, screen->pool)));
+  TRY(contender_judge(c, contender_prepare(c, job, index)));
+  if (c->alive && rung == 0) TRY(contender_judge(c, contender_check(c)));
   if (c->alive) {
-    TRY(cores_lock_alive(job, screen->events, index, &locks));
+    TRY(device_lock_alive(screen->bench, job, screen->events, index, &locks));
     double budget = job->policy.rung_ns * (double)(1 << 2 * rung);
     enum farm_status status = rung_timed(c, budget, contenders_best(screen->all, job->variant_count));
-    cores_unlock(&locks);
+    device_unlock(&locks);
     TRY(status);
   }
-  kernel_trial_free(&c->sampler.trial);
-  TRY(contender_aftermath(screen->kernel_case, screen->case_sum));
+  contender_put_away(c);
+  TRY(contender_aftermath(screen->bench, screen->case_sum));
   contender_settle(c);
   return FARM_OK;
 }
@@ -87,17 +86,13 @@ static enum farm_status rungs_run(struct screen *screen, bool *told) {
   return FARM_OK;
 }
 
-enum farm_status measure_screen(struct kernel_case *kernel_case, const struct measure_job *job, struct thread_pool *pool,
-                                const struct measure_events *events) {
-  struct screen screen = {.kernel_case = kernel_case, .job = job, .events = events, .pool = pool};
+enum farm_status measure_screen(struct bench *bench, const struct measure_job *job, const struct measure_events *events) {
+  struct screen screen = {.bench = bench, .job = job, .events = events};
   enum farm_status status;
-  heap_is_sound(); // lays the canaries
-  events->running(events->context, -1, 600e9);
-  TRY(kernel_case_expect(kernel_case));
-  screen.case_sum = kernel_case_sum(kernel_case);
+  TRY(bench_expect(bench, events, &screen.case_sum));
   bool *told = calloc((size_t)job->variant_count, sizeof *told);
   FAIL_IF(!told, FARM_NO_MEMORY, "out of memory for a screen");
-  TRY_OR(contenders_make(job, pool, &screen.all), free_told);
+  TRY_OR(contenders_make(job, bench, &screen.all), free_told);
   status = rungs_run(&screen, told);
   if (status != FARM_WORKER_LOST) contenders_free(screen.all, job->variant_count); // a broken heap is not touched again
 free_told:

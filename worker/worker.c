@@ -3,7 +3,9 @@
 
 #include "../base/clock.h"
 #include "../base/log.h"
+#include "../device/nvrtc.h"
 #include "../kernels/tactic.h"
+#include "artefact-supply.h"
 #include "child-protocol.h"
 #include "cores.h"
 #include "job-runner.h"
@@ -24,9 +26,11 @@ struct worker {
   struct wire_lease lease;        // of the running job
   bool executes;                  // is it an execute job?
   int blob_fds[CHILD_BLOBS_MOST]; // its blobs; -1 none
-  bool draining;
-  const char *class_text;
+  bool draining, device_lost;
+  char class_text[DEVICE_CLASS_TEXT_MAX], device[300], cores[256];
   uint32_t threads;
+  bool is_gpu;
+  struct artefact_supply supply; // of a GPU
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -52,7 +56,7 @@ static uint32_t unknown_find(const struct wire_job *job, struct wire_variant *ou
 }
 
 static enum farm_status ready_again(struct worker *worker) {
-  return worker->draining || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1);
+  return worker->draining || worker->device_lost || told_to_end ? FARM_OK : worker_link_ready(worker->link, 1);
 }
 
 static void blobs_close(struct worker *worker) {
@@ -62,12 +66,32 @@ static void blobs_close(struct worker *worker) {
   }
 }
 
+/* What a compile job made goes to the coordinator as a blob before the job ends. */
+static enum farm_status executed_tell(struct worker *worker, const struct runner_event *end) {
+  struct wire_blob_ref made = {.name = "artefacts", .length = end->artefact_bytes};
+  bool some = end->status == FARM_OK && end->artefact_bytes > 0;
+  enum farm_status status = end->status;
+  char message[512];
+  snprintf(message, sizeof message, "%s", end->message);
+  if (some) status = worker_link_blob_put(worker->link, end->artefacts, end->artefact_bytes, BLOB_WAIT_MS, &made.digest);
+  if (some && status != FARM_OK) snprintf(message, sizeof message, "%s", status_message());
+  return worker_link_executed(worker->link, worker->lease, status, message, status == FARM_OK ? end->report : "", &made,
+                              some && status == FARM_OK ? 1 : 0);
+}
+
+static enum farm_status job_return(struct worker *worker, struct wire_lease lease, const char *why,
+                                   const struct wire_variant *unknown, uint32_t count);
+
 static enum farm_status job_end(struct worker *worker, const struct runner_event *end) {
   bool final = end->status == FARM_OK && end->record;
   blobs_close(worker);
+  if (status_loses(end->status) == LOSES_DEVICE) { // nobody's fault: another worker's, or a later one's
+    log_error("%s", end->message);
+    worker->device_lost = true;
+    return job_return(worker, worker->lease, end->message, NULL, 0);
+  }
   if (worker->executes)
-    TRY(worker_link_executed(worker->link, worker->lease, end->status, end->message, end->status == FARM_OK ? end->report : "",
-                             NULL, 0));
+    TRY(executed_tell(worker, end));
   else
     TRY(worker_link_finished(worker->link, worker->lease, end->status, end->message, final ? end->record : NULL, final ? 1 : 0));
   worker->lease = (struct wire_lease){0};
@@ -110,11 +134,30 @@ static enum farm_status blobs_fetch(struct worker *worker, const struct wire_job
   return FARM_OK;
 }
 
+static enum farm_status supply_variant(void *context, const struct wire_job *job, uint32_t variant, int child_fd) {
+  return artefact_supply_send(&((struct worker *)context)->supply, job, variant, child_fd);
+}
+
+/* What nobody has compiled yet goes back, blamelessly. */
+static enum farm_status artefacts_fetch(struct worker *worker, const struct wire_job *job, bool *out_returned) {
+  struct wire_variant *missing = calloc(job->variants_count + 1, sizeof *missing);
+  FAIL_IF(!missing, FARM_NO_MEMORY, "out of memory for a job");
+  uint32_t count = 0;
+  enum farm_status status = artefact_supply_fetch(&worker->supply, job, missing, &count);
+  *out_returned = status == FARM_OK && count > 0;
+  if (*out_returned) status = job_return(worker, job->lease, "no compiled kernel in the store", missing, count);
+  free(missing);
+  return status;
+}
+
 static enum farm_status job_begin(struct worker *worker, const struct wire_job *job) {
+  bool returned = false;
   worker->lease = job->lease;
   worker->executes = job->kind == WIRE_JOB_EXECUTE;
   TRY(worker_link_started(worker->link, job->lease));
   enum farm_status status = worker->executes ? blobs_fetch(worker, job) : FARM_OK;
+  if (status == FARM_OK && worker->is_gpu && !worker->executes) status = artefacts_fetch(worker, job, &returned);
+  if (returned) return FARM_OK;
   if (status == FARM_OK) status = job_runner_start(worker->runner, job, worker->executes ? worker->blob_fds : NULL);
   return status == FARM_OK ? FARM_OK : job_fail(worker, status);
 }
@@ -186,6 +229,7 @@ static enum farm_status serve(struct worker *worker) {
   while (!(worker->draining && !job_runner_busy(worker->runner))) {
     struct worker_event event;
     if (told_to_end) return job_hand_back(worker);
+    FAIL_IF(worker->device_lost, FARM_DEVICE_LOST, "%s: the device is lost to this worker", worker->device);
     TRY(worker_link_poll(worker->link, job_runner_fd(worker->runner), poll_timeout_ms(worker), &event));
     TRY(event_handle(worker, &event));
     TRY(runner_pump(worker));
@@ -193,39 +237,80 @@ static enum farm_status serve(struct worker *worker) {
   return FARM_OK;
 }
 
-enum farm_status worker_run(const struct worker_options *options) {
-  struct worker worker = {.blob_fds = {-1, -1}};
+/* ---- what this worker is ---- */
+
+static enum farm_status be_cores(struct worker *worker, const struct worker_options *options) {
   struct device_class device_class;
   cpu_set_t cores;
-  char class_text[DEVICE_CLASS_TEXT_MAX], cores_text[256], device[300], host[128] = "host";
   TRY(cores_parse(options->cores, &cores));
   TRY(cpu_device_class(&device_class));
-  device_class_print(&device_class, class_text);
-  cores_print(&cores, cores_text, sizeof cores_text);
+  device_class_print(&device_class, worker->class_text);
+  cores_print(&cores, worker->cores, sizeof worker->cores);
+  snprintf(worker->device, sizeof worker->device, "cores %s", worker->cores);
+  worker->threads = (uint32_t)CPU_COUNT(&cores);
+  return FARM_OK;
+}
+
+static enum farm_status be_gpu(struct worker *worker, const struct worker_options *options) {
+  struct device_class device_class;
+  FAIL_IF(!options->gpu, FARM_USAGE, "a GPU's worker without a GPU");
+  cuda_device_class(options->gpu, &device_class);
+  device_class_print(&device_class, worker->class_text);
+  snprintf(worker->device, sizeof worker->device, "%s", options->gpu->uuid);
+  worker->threads = 1;
+  worker->is_gpu = true;
+  worker->supply = (struct artefact_supply){.sm = options->gpu->sm};
+  return FARM_OK;
+}
+
+static enum farm_status be_compiler(struct worker *worker, const struct worker_options *options) {
+  char compiler[64];
+  (void)options;
+  TRY(nvrtc_version(compiler, sizeof compiler));
+  snprintf(worker->class_text, sizeof worker->class_text, "compiler %s", compiler);
+  snprintf(worker->device, sizeof worker->device, "compiler %d", (int)getpid()); // any number of them on a machine
+  worker->threads = 1;
+  return FARM_OK;
+}
+
+static enum farm_status link_up(struct worker *worker, const struct worker_options *options) {
+  char host[128] = "host";
   gethostname(host, sizeof host - 1);
-  snprintf(device, sizeof device, "cores %s", cores_text);
-  worker.class_text = class_text;
-  worker.threads = (uint32_t)CPU_COUNT(&cores);
   struct worker_link_options link = {.endpoint = options->endpoint,
                                      .build = options->build,
                                      .catalogue = catalogue_digest(),
                                      .host = host,
-                                     .device_class = class_text,
-                                     .device = device,
-                                     .cores = cores_text,
-                                     .threads = (uint32_t)CPU_COUNT(&cores),
+                                     .device_class = worker->class_text,
+                                     .device = worker->device,
+                                     .cores = worker->cores,
+                                     .threads = worker->threads,
                                      .keys = options->keys};
-  struct job_runner_options runner = {
-      .child_argv = options->child_argv, .device = device, .build = options->build, .hang_ns = options->hang_ns};
+  TRY(worker_link_open(&link, &worker->link));
+  worker->supply.link = worker->link;
+  return FARM_OK;
+}
+
+enum farm_status worker_run(const struct worker_options *options) {
+  static enum farm_status (*const be[])(struct worker *, const struct worker_options *) = {
+      [WORKER_CORES] = be_cores, [WORKER_GPU] = be_gpu, [WORKER_COMPILER] = be_compiler};
+  struct worker worker = {.blob_fds = {-1, -1}};
+  TRY(be[options->part](&worker, options));
+  struct job_runner_options runner = {.child_argv = options->child_argv,
+                                      .device = worker.device,
+                                      .build = options->build,
+                                      .hang_ns = options->hang_ns,
+                                      .supply = worker.is_gpu ? supply_variant : NULL,
+                                      .context = &worker};
   signal(SIGPIPE, SIG_IGN);
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = end_note}, NULL);
   sigaction(SIGINT, &(struct sigaction){.sa_handler = end_note}, NULL);
   TRY(job_runner_create(&runner, &worker.runner));
-  enum farm_status status = worker_link_open(&link, &worker.link);
+  enum farm_status status = link_up(&worker, options);
   if (status == FARM_OK) {
     status = serve(&worker);
     worker_link_close(&worker.link);
   }
   job_runner_destroy(&worker.runner);
+  artefact_supply_free(&worker.supply);
   return status;
 }

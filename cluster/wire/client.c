@@ -473,3 +473,60 @@ enum farm_status client_execute(struct client *client, const struct wire_execute
   *out = reply.executed;
   return FARM_OK;
 }
+
+/* Sends from `*sent` on what the session has not seen; a full queue ends it until the next call. */
+static enum farm_status executes_send(struct client *client, const struct wire_execute *executes, uint32_t count, uint32_t first,
+                                      const bool *answered, uint32_t *sent) {
+  for (; *sent < count; ++*sent) {
+    struct wire_message message = {.type = WIRE_EXECUTE, .execute = executes[*sent]};
+    if (answered[*sent]) continue;
+    message.execute.request = first + *sent;
+    enum farm_status status = link_send(client->link, &message);
+    if (status == FARM_AGAIN) return FARM_OK;
+    TRY(status);
+  }
+  return FARM_OK;
+}
+
+/* Is it the answer to one of them? A fault is one, too. */
+static bool executed_take(const struct wire_message *message, uint32_t first, uint32_t count, bool *answered,
+                          struct wire_executed *out) {
+  uint32_t number = message->type == WIRE_FAULT ? message->fault.request : message->type == WIRE_EXECUTED ? message->executed.request : 0;
+  if (number < first || number - first >= count || answered[number - first]) return false;
+  out[number - first] = message->type == WIRE_EXECUTED ? message->executed
+                                                       : (struct wire_executed){.status = message->fault.status == FARM_OK
+                                                                                              ? FARM_FAILURE
+                                                                                              : message->fault.status,
+                                                                                .message = message->fault.message,
+                                                                                .report = ""};
+  answered[number - first] = true;
+  return true;
+}
+
+enum farm_status client_execute_all(struct client *client, const struct wire_execute *executes, uint32_t count, int timeout_ms,
+                                    struct arena *arena, struct wire_executed *out) {
+  uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0;
+  uint32_t first = client->requests + 1, sent = count, left = count;
+  bool *answered = arena_alloc_array(arena, count + 1, sizeof *answered);
+  FAIL_IF(!answered, FARM_NO_MEMORY, "out of memory for execute jobs");
+  memset(answered, 0, count * sizeof *answered);
+  client->requests += count;
+  while (left > 0) {
+    struct wire_message message = {0};
+    FAIL_IF(clock_now_ns() >= end, FARM_TIMED_OUT, "%u of %u execute jobs were not answered in time", left, count);
+    if (link_state(client->link) == LINK_UP && session != link_session(client->link)) {
+      session = link_session(client->link);
+      sent = 0; // the jobs of a lost session are lost with it
+    }
+    if (link_state(client->link) == LINK_UP) TRY(executes_send(client, executes, count, first, answered, &sent));
+    TRY(keep_up(client));
+    enum farm_status status = link_receive(client->link, -1, SLICE_MS, arena, &message, NULL);
+    if (status == FARM_AGAIN) continue;
+    TRY(status);
+    if (executed_take(&message, first, count, answered, out))
+      left--;
+    else if (belongs_to_build(message.type))
+      TRY(frames_push(&client->aside, &message, 0));
+  }
+  return FARM_OK;
+}

@@ -88,5 +88,9 @@ enum farm_status client_blob_put(struct client *client, const void *data, size_t
 /* An execute job on a worker of the class; its blobs were put before. The reply is in `arena`. */
 enum farm_status client_execute(struct client *client, const struct wire_execute *execute, int timeout_ms, struct arena *arena,
                                 struct wire_executed *out);
+/* Many at once, on as many workers as take them; `out` has a reply for each, in their order, and its status may be a failure.
+ * FARM_TIMED_OUT: some were not answered. */
+enum farm_status client_execute_all(struct client *client, const struct wire_execute *executes, uint32_t count, int timeout_ms,
+                                    struct arena *arena, struct wire_executed *out);
 
 #endif

@@ -68,7 +68,7 @@ struct wire_blob {
   M(PROGRESS, progress, 19, "coordinator") M(RESULT, results, 20, "coordinator") M(DONE, done, 21, "coordinator") \
   M(CLOSE, close, 22, "client") M(CANCEL, cancel, 23, "client") M(STATUS, status_query, 24, "client")         \
   M(STATUS_REPLY, status_reply, 25, "coordinator") M(LOOKUP, lookup, 26, "client") M(FOUND, founds, 27, "coordinator") \
-  M(CACHE, cache, 28, "client") M(CACHE_REPLY, cache_reply, 29, "coordinator") M(DRAIN, drain, 30, "either")  \
+  M(CACHE, cache, 28, "either") M(CACHE_REPLY, cache_reply, 29, "coordinator") M(DRAIN, drain, 30, "either")  \
   M(EXECUTE, execute, 31, "client") M(EXECUTED, executed, 32, "coordinator")                                 \
   M(READY, ready, 48, "worker") M(JOB, job, 49, "coordinator") M(STARTED, started, 50, "worker")              \
   M(PARTIAL, partial, 51, "worker") M(FINISHED, finished, 52, "worker") M(RETURN, returned, 53, "worker")     \

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNNING_MOST = 8, UNSTORED_MOST = 65536, CLOSE_MS = 2000, RECORDS_PER_MESSAGE = 64 };
+enum { REQUEST_SLICE_MS = 100, RUNNING_MOST = 8, UNSTORED_MOST = 65536, CLOSE_MS = 2000, RECORDS_PER_MESSAGE = 64 };
 
 struct running {
   bool live;
@@ -26,6 +26,7 @@ struct worker_link {
   uint64_t session;  // that `sent` and the credits belong to
   uint32_t credits;
   bool credits_said;
+  uint32_t requests; // made so far; the number of the last one
   struct arena event; // what the last event points to
 };
 
@@ -270,6 +271,38 @@ enum farm_status worker_link_return(struct worker_link *worker, struct wire_leas
   TRY(queue_result(worker, &message));
   end_running(worker, lease);
   return FARM_OK;
+}
+
+/* Sent again when the connection is lost meanwhile: these verbs may be carried out twice. */
+enum farm_status worker_link_cache(struct worker_link *worker, const char *verb, const char *const *arguments, uint32_t argument_count,
+                                   const struct digest *blob, int timeout_ms, struct arena *arena, struct wire_cache_reply *out) {
+  uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0;
+  struct wire_argument *list = arena_alloc_array(arena, argument_count + 1, sizeof *list);
+  FAIL_IF(!list, FARM_NO_MEMORY, "out of memory for a request");
+  for (uint32_t i = 0; i < argument_count; i++) list[i].text = arguments[i];
+  struct wire_message message = {.type = WIRE_CACHE,
+                                 .cache = {.request = ++worker->requests, .verb = verb, .arguments = list, .arguments_count = argument_count}};
+  if (blob) message.cache.blob = *blob;
+  while (clock_now_ns() < end) {
+    struct wire_message reply = {0};
+    if (link_state(worker->link) == LINK_UP && session != link_session(worker->link)) {
+      enum farm_status sent = link_send(worker->link, &message);
+      if (sent != FARM_OK && sent != FARM_AGAIN) return sent;
+      if (sent == FARM_OK) session = link_session(worker->link);
+    }
+    enum farm_status status = link_receive(worker->link, -1, REQUEST_SLICE_MS, arena, &reply, NULL);
+    if (status == FARM_AGAIN) continue;
+    TRY(status);
+    if (reply.type != WIRE_CACHE_REPLY) {
+      if (reply.type) TRY(frames_push(&worker->aside, &reply, 0));
+      continue;
+    }
+    if (reply.cache_reply.request != worker->requests || reply.cache_reply.more) continue;
+    FAIL_IF(reply.cache_reply.status != FARM_OK, reply.cache_reply.status, "%s", reply.cache_reply.message);
+    *out = reply.cache_reply;
+    return FARM_OK;
+  }
+  return status_set(FARM_TIMED_OUT, "the coordinator did not answer in time");
 }
 
 enum farm_status worker_link_blob_get(struct worker_link *worker, const struct digest *digest, size_t most_bytes, int timeout_ms,

@@ -1,13 +1,14 @@
 /* See farm-client.h. */
 #include "farm-client.h"
 
+#include "../../base/clock.h"
 #include "target-word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_MS = 20000, SUBMIT_MS = 60000, MOST_CLASSES = 64 };
+enum { REGISTER_MS = 15000, REGISTER_STEP_MS = 50, SHORT_MS = 20000, SUBMIT_MS = 60000, MOST_CLASSES = 64 };
 
 /* ---- classes ---- */
 
@@ -16,6 +17,7 @@ struct class_list {
   int count;
   struct arena *arena;
   const struct target_word *word;
+  bool word_may_be_gpu;
 };
 
 static void class_add(struct class_list *list, const char *text, size_t length) {
@@ -23,7 +25,8 @@ static void class_add(struct class_list *list, const char *text, size_t length) 
   if (length == 0 || length >= sizeof class_text || list->count == MOST_CLASSES) return;
   memcpy(class_text, text, length);
   class_text[length] = 0;
-  if (!target_word_covers(list->word, class_text)) return;
+  struct device_class parsed;
+  if (!target_word_covers(list->word, class_text) || device_class_parse(class_text, &parsed) != FARM_OK) return; // a compiler, say
   int at = 0;
   while (at < list->count && strcmp(list->items[at], class_text) < 0) at++;
   if (at < list->count && strcmp(list->items[at], class_text) == 0) return;
@@ -34,14 +37,31 @@ static void class_add(struct class_list *list, const char *text, size_t length) 
   list->count++;
 }
 
-static enum farm_status registered_add(struct client *client, struct class_list *list) {
+/* *out_awaited: GPUs of the coordinator's machine whose workers it has started but which have not said HELLO. */
+static enum farm_status registered_once(struct client *client, struct class_list *list, uint64_t *out_awaited) {
   struct arena arena = {0};
   struct wire_status_reply reply;
+  uint64_t gpus = 0, started = 0;
   enum farm_status status = client_status(client, SHORT_MS, &arena, &reply);
-  for (uint32_t i = 0; status == FARM_OK && i < reply.workers_count; i++)
+  for (uint32_t i = 0; status == FARM_OK && i < reply.workers_count; i++) {
+    gpus += strncmp(reply.workers[i].device_class, "cuda ", 5) == 0;
     class_add(list, reply.workers[i].device_class, strlen(reply.workers[i].device_class));
+  }
+  for (uint32_t i = 0; status == FARM_OK && i < reply.counters_count; i++)
+    if (strcmp(reply.counters[i].name, "local_gpu_workers") == 0) started = reply.counters[i].value;
+  *out_awaited = started > gpus ? started - gpus : 0;
   arena_free(&arena);
   return status;
+}
+
+static enum farm_status registered_add(struct client *client, struct class_list *list) {
+  uint64_t awaited = 0;
+  for (int waited = 0; waited < REGISTER_MS; waited += REGISTER_STEP_MS) {
+    TRY(registered_once(client, list, &awaited));
+    if (awaited == 0 || !list->word_may_be_gpu) break; // a farm that has just begun to serve knows its GPUs in a moment
+    clock_sleep_ns(REGISTER_STEP_MS * 1000000ull);
+  }
+  return FARM_OK;
 }
 
 /* A line of `ls` ends in the key: final|1|<problem>|<device class>|t<threads>|<policy>. */
@@ -68,7 +88,8 @@ static enum farm_status recorded_add(struct client *client, struct class_list *l
 static enum farm_status classes_find(void *context, const struct target_word *word, struct arena *arena, const char *const **out,
                                      int *out_count) {
   struct farm_client *farm = context;
-  struct class_list list = {arena_alloc_array(arena, MOST_CLASSES + 1, sizeof(char *)), 0, arena, word};
+  bool gpu = word->scope == TARGET_EVERY || strncmp(word->text, "cuda", 4) == 0;
+  struct class_list list = {arena_alloc_array(arena, MOST_CLASSES + 1, sizeof(char *)), 0, arena, word, gpu};
   FAIL_IF(!list.items, FARM_NO_MEMORY, "out of memory for device classes");
   TRY(farm->prefer_records ? recorded_add(farm->client, &list) : registered_add(farm->client, &list));
   if (list.count == 0) TRY(farm->prefer_records ? registered_add(farm->client, &list) : recorded_add(farm->client, &list));
@@ -196,6 +217,7 @@ static enum farm_status resolve(void *context, struct build_item *items, size_t 
   struct farm_client *farm = context;
   if (count == 0) return FARM_OK;
   if (!measure) return look_up(farm, items, count, policy, arena);
+  if (farm->images) TRY(farm_images_for_items(farm->images, items, count, policy, progress, progress_context));
   struct tuning tuning = {items, count, 0, progress, progress_context};
   return tune(farm, &tuning, policy, arena);
 }

@@ -3,14 +3,15 @@
 #define ENGINE_BUILD_FARM_CLIENT_H
 
 #include "../../cluster/wire/client.h"
-#include "build.h"
+#include "farm-images.h"
 
 struct farm_client {
   struct client *client;
   const char *label;         // of the build, for status
   bool prefer_records;       // locked and ro: classes with records count before registered ones
   bool remeasure, fail_fast; // see WIRE_REMEASURE, WIRE_FAIL_FAST
-  struct build_farm farm;    // what the builder is given
+  struct farm_images *images; // NULL: nothing is compiled for measuring
+  struct build_farm farm;     // what the builder is given
 };
 
 /* The client stays the caller's. */
