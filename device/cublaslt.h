@@ -1,11 +1,11 @@
-/* Matrix products by cuBLASLt, opened at run time. A product is one struct by value; its algorithms are opaque 64 bytes that a record
- * can hold: they mean the same to the same version of the library on the same kind of device.
+/* Matrix products by cuBLASLt, opened at run time. A product is one struct by value; its algorithms are opaque 64 bytes that a
+ * record can hold: they mean the same to the same version of the library on the same kind of device.
  *
  *   struct cublaslt_product ─cublaslt_algos─► list ─┐
  *                 └────────── cublaslt_prepare ◄────┘─► plan ─cublaslt_enqueue─► the device's stream (capturable, no allocation)
  *
- * Everything here is row-major, as tunefarm's tensors are: d[batch][m][n] = act(alpha a[batch][m][k] b[batch][k][n] + beta c + bias[n]).
- * The library is column-major; the exchange of the operands that this takes is done inside.
+ * Everything here is row-major, as tunefarm's tensors are: d[batch][m][n] = act(alpha a[batch][m][k] b[batch][k][n] + beta c +
+ * bias[n]). The library is column-major; the exchange of the operands that this takes is done inside.
  *
  * A handle belongs to its device and so to one thread at a time. Errors that stick to the device do so through the library, too.
  */
@@ -45,14 +45,15 @@ struct cublaslt;
 enum farm_status cublaslt_open(struct cuda_device *device, struct cublaslt **out_handle);
 void cublaslt_close(struct cublaslt **handle); // before the device
 
-/* What the library's own ranking says, best first, at most `most`. For operands aligned to 16 bytes. FARM_TACTIC_REFUSED: none fits. */
-enum farm_status cublaslt_algos(struct cublaslt *handle, const struct cublaslt_product *product, struct cublaslt_algo *out, int most,
-                                int *out_count);
+/* What the library's own ranking says, best first, at most `most`. For operands aligned to 16 bytes. FARM_TACTIC_REFUSED: none
+ * fits. */
+enum farm_status cublaslt_algos(struct cublaslt *handle, const struct cublaslt_product *product, struct cublaslt_algo *out,
+                                int most, int *out_count);
 
 struct cublaslt_plan;
 /* FARM_TACTIC_REFUSED: the library does not take this algorithm for this product (another version of it, another device). */
-enum farm_status cublaslt_prepare(struct cublaslt *handle, const struct cublaslt_product *product, const struct cublaslt_algo *algo,
-                                  struct cublaslt_plan **out_plan);
+enum farm_status cublaslt_prepare(struct cublaslt *handle, const struct cublaslt_product *product,
+                                  const struct cublaslt_algo *algo, struct cublaslt_plan **out_plan);
 void cublaslt_plan_free(struct cublaslt_plan **plan);
 
 struct cublaslt_operands {

@@ -26,8 +26,8 @@ enum farm_status cuda_check(struct cuda_device *device, cuda_result result, cons
 enum farm_status cuda_stick(struct cuda_device *device, enum farm_status status);
 /* A call that refused by itself; spoils a capture as the driver's errors do. Returns `status`. */
 enum farm_status cuda_note(struct cuda_device *device, enum farm_status status);
-/* Before handles are given back: makes the context current; false when nothing can be given back any more, because the driver would
- * wait for a kernel that does not end, or is gone. Errors of giving back are of no interest. */
+/* Before handles are given back: makes the context current; false when nothing can be given back any more, because the driver
+ * would wait for a kernel that does not end, or is gone. Errors of giving back are of no interest. */
 bool cuda_leave(struct cuda_device *device);
 /* For what is asked before there is a context: what would stick to one is FARM_DEVICE_LOST here. */
 enum farm_status cuda_result_status(const struct cuda_api *api, cuda_result result, const char *call);

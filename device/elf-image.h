@@ -1,4 +1,5 @@
-/* Images of kernels are ELF files from a cache or an engine, so from outside, and the driver is given them without their length. */
+/* Images of kernels are ELF files from a cache or an engine, so from outside, and the driver is given them without their length.
+ */
 #ifndef DEVICE_ELF_IMAGE_H
 #define DEVICE_ELF_IMAGE_H
 

@@ -1,9 +1,9 @@
 /* Libraries that are opened at run time: where they may lie, and the functions taken out of them.
  *
- * One table says it all (library-search.c): a library's variable, its names from the newest version to the oldest, and the folders
- * where installers and Python wheels put it. A variable that is set names the only file that is tried. Versions of the compiler and
- * of cuBLASLt that are later than the driver's come last: an older driver does not load what they make. What was opened is never
- * closed: drivers do not survive it.
+ * One table says it all (library-search.c): a library's variable, its names from the newest version to the oldest, and the
+ * folders where installers and Python wheels put it. A variable that is set names the only file that is tried. Versions of the
+ * compiler and of cuBLASLt that are later than the driver's come last: an older driver does not load what they make. What was
+ * opened is never closed: drivers do not survive it.
  */
 #ifndef DEVICE_LIBRARY_SEARCH_H
 #define DEVICE_LIBRARY_SEARCH_H

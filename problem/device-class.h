@@ -24,14 +24,14 @@ enum isa {
 #define X(name, text) ISA_##name,
   ISA_LIST(X)
 #undef X
-  ISA_COUNT
+      ISA_COUNT
 };
 
 struct device_class {
   enum device_kind kind;
   enum isa isa; // of CPUs; a GPU has the least one
   char vendor[16];
-  int family, model; // CPUID, as the display family and model
+  int family, model;                                   // CPUID, as the display family and model
   int64_t l1d_bytes, l2_bytes, l3_bytes, memory_bytes; // memory rounded to GiB; a GPU has only that
   /* CUDA: zeros and "" but for `sm` in a class that stands for every device of an SM version. */
   int sm;           // 10 * major + minor
@@ -43,8 +43,8 @@ enum { DEVICE_CLASS_TEXT_MAX = 256 };
 void device_class_print(const struct device_class *device_class, char out[DEVICE_CLASS_TEXT_MAX]);
 /* FARM_USAGE for anything that device_class_print does not write. */
 enum farm_status device_class_parse(const char *text, struct device_class *out);
-/* Does what was made for one class run on a device of another? CPUs: the instruction set is there. GPUs: the SM version is the same,
- * since images are made for one. Whether measured times hold is another question: they do for equal texts. */
+/* Does what was made for one class run on a device of another? CPUs: the instruction set is there. GPUs: the SM version is the
+ * same, since images are made for one. Whether measured times hold is another question: they do for equal texts. */
 bool device_class_fits(const struct device_class *made_for, const struct device_class *machine);
 const char *isa_name(enum isa isa);
 enum farm_status isa_parse(const char *text, enum isa *out);

@@ -1,8 +1,8 @@
-/* A cuBLASLt for the fake driver: products by plain loops, column-major as the library's, put on the stream as host functions. So what
- * a tactic tells the library (transpositions, leading dimensions, strides, epilogues, workspace) is proven without a GPU.
+/* A cuBLASLt for the fake driver: products by plain loops, column-major as the library's, put on the stream as host functions. So
+ * what a tactic tells the library (transpositions, leading dimensions, strides, epilogues, workspace) is proven without a GPU.
  *
- * Every product that is well-formed has ALGOS algorithms, which give the same numbers and want different amounts of workspace; they
- * fill it, so that one that overlaps something shows. TUNEFARM_LIBCUDA must name the fake driver.
+ * Every product that is well-formed has ALGOS algorithms, which give the same numbers and want different amounts of workspace;
+ * they fill it, so that one that overlaps something shows. TUNEFARM_LIBCUDA must name the fake driver.
  */
 #include "../cublaslt-api.h"
 
@@ -56,11 +56,11 @@ struct cublasLtContext {
 size_t cublasLtGetVersion(void) { return VERSION; }
 
 const char *cublasLtGetStatusString(cublaslt_result result) {
-  return result == CUBLAS_STATUS_NOT_INITIALIZED   ? "CUBLAS_STATUS_NOT_INITIALIZED"
-         : result == CUBLAS_STATUS_INVALID_VALUE   ? "CUBLAS_STATUS_INVALID_VALUE"
-         : result == CUBLAS_STATUS_NOT_SUPPORTED   ? "CUBLAS_STATUS_NOT_SUPPORTED"
-         : result == CUBLAS_STATUS_ALLOC_FAILED    ? "CUBLAS_STATUS_ALLOC_FAILED"
-                                                   : "CUBLAS_STATUS_EXECUTION_FAILED";
+  return result == CUBLAS_STATUS_NOT_INITIALIZED ? "CUBLAS_STATUS_NOT_INITIALIZED"
+         : result == CUBLAS_STATUS_INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE"
+         : result == CUBLAS_STATUS_NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED"
+         : result == CUBLAS_STATUS_ALLOC_FAILED  ? "CUBLAS_STATUS_ALLOC_FAILED"
+                                                 : "CUBLAS_STATUS_EXECUTION_FAILED";
 }
 
 /* ---- handles and descriptors ---- */
@@ -106,7 +106,8 @@ static cublaslt_result value_take(void *to, size_t to_bytes, const void *value, 
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublaslt_result cublasLtMatmulDescSetAttribute(cublaslt_desc desc, cublaslt_desc_attribute attribute, const void *value, size_t bytes) {
+cublaslt_result cublasLtMatmulDescSetAttribute(cublaslt_desc desc, cublaslt_desc_attribute attribute, const void *value,
+                                               size_t bytes) {
   if (attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER) return value_take(&desc->bias, sizeof desc->bias, value, bytes);
   int32_t *field = attribute == CUBLASLT_MATMUL_DESC_TRANSA     ? &desc->transpose_a
                    : attribute == CUBLASLT_MATMUL_DESC_TRANSB   ? &desc->transpose_b
@@ -161,13 +162,15 @@ static enum dtype dtype_of(cublaslt_type type) {
 }
 
 static bool layout_good(cublaslt_layout layout, cublaslt_type type, int32_t batch) {
-  return layout->type == type && layout->rows > 0 && layout->columns > 0 && layout->leading >= layout->rows && layout->batch == batch;
+  return layout->type == type && layout->rows > 0 && layout->columns > 0 && layout->leading >= layout->rows &&
+         layout->batch == batch;
 }
 
 static bool shapes_agree(cublaslt_desc desc, cublaslt_layout a, cublaslt_layout b, cublaslt_layout c, cublaslt_layout d) {
   int64_t m = desc->transpose_a ? a->columns : a->rows, ka = desc->transpose_a ? a->rows : a->columns;
   int64_t kb = desc->transpose_b ? b->columns : b->rows, n = desc->transpose_b ? b->rows : b->columns;
-  if (!layout_good(a, d->type, d->batch) || !layout_good(b, d->type, d->batch) || !layout_good(c, d->type, d->batch)) return false;
+  if (!layout_good(a, d->type, d->batch) || !layout_good(b, d->type, d->batch) || !layout_good(c, d->type, d->batch))
+    return false;
   return layout_good(d, d->type, d->batch) && ka == kb && d->rows == m && d->columns == n && c->rows == m && c->columns == n;
 }
 
@@ -200,7 +203,8 @@ cublaslt_result cublasLtMatmulAlgoCheck(cublaslt_handle handle, cublaslt_desc de
 
 /* ---- the product ---- */
 
-static double element(const unsigned char *data, cublaslt_layout layout, int batch, int64_t row, int64_t column, bool transposed) {
+static double element(const unsigned char *data, cublaslt_layout layout, int batch, int64_t row, int64_t column,
+                      bool transposed) {
   int64_t r = transposed ? column : row, c = transposed ? row : column;
   return dtype_load_f64(dtype_of(layout->type), data, layout->stride * batch + c * layout->leading + r);
 }
@@ -237,16 +241,17 @@ static void job_run(void *context) {
 
 static bool aligned(const void *address) { return (uintptr_t)address % ALIGNED == 0 && address != NULL; }
 
-cublaslt_result cublasLtMatmul(cublaslt_handle handle, cublaslt_desc desc, const void *alpha, const void *a, cublaslt_layout a_layout,
-                               const void *b, cublaslt_layout b_layout, const void *beta, const void *c, cublaslt_layout c_layout, void *d,
-                               cublaslt_layout d_layout, const cublaslt_library_algo *algo, void *workspace, size_t workspace_bytes,
-                               cublaslt_stream stream) {
+cublaslt_result cublasLtMatmul(cublaslt_handle handle, cublaslt_desc desc, const void *alpha, const void *a,
+                               cublaslt_layout a_layout, const void *b, cublaslt_layout b_layout, const void *beta, const void *c,
+                               cublaslt_layout c_layout, void *d, cublaslt_layout d_layout, const cublaslt_library_algo *algo,
+                               void *workspace, size_t workspace_bytes, cublaslt_stream stream) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   cublaslt_heuristic about;
   cublaslt_result result = cublasLtMatmulAlgoCheck(handle, desc, a_layout, b_layout, c_layout, d_layout, algo, &about);
   if (result != CUBLAS_STATUS_SUCCESS) return result;
   if (!aligned(a) || !aligned(b) || !aligned(c) || !aligned(d)) return CUBLAS_STATUS_INVALID_VALUE;
-  if (about.workspace_bytes > workspace_bytes || (about.workspace_bytes && !aligned(workspace))) return CUBLAS_STATUS_INVALID_VALUE;
+  if (about.workspace_bytes > workspace_bytes || (about.workspace_bytes && !aligned(workspace)))
+    return CUBLAS_STATUS_INVALID_VALUE;
   struct job *job = calloc(1, sizeof *job);
   if (job == NULL) return CUBLAS_STATUS_ALLOC_FAILED;
   *job = (struct job){.next = handle->jobs, .desc = *desc, .a = *a_layout, .b = *b_layout, .c = *c_layout, .d = *d_layout};
