@@ -1,72 +1,138 @@
 /* gemm on a GPU: texts through NVRTC, results through the emulator. Sizes stand at the edges of tiles: 1, one less, equal, one more; depths
- * that are no multiple of a chunk; every step of an epilogue; every way operands lie in memory.
- */
-#include "../cuda-sweep-test.h"
+ * that are no multiple of a chunk; every step of an epilogue; every way operands lie in memory. */
+#include "../cuda-pick-test.h"
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
 static const int some_sms[] = {75, 90, 0};
 
-static const char *const problems[] = {
-    "gemm m1 n1 k1 f32 acc:f32",
-    "gemm m33 n31 k17 f32 acc:f32 w:const +bias",
-    "gemm m32 n64 k16 f32 acc:f32 w:const +bias +relu",
-    "gemm m65 n129 k33 f32 acc:f32",
-    "gemm m64 n63 k40 tb f32 acc:f32 w:const +bias +gelu +add",
-    "gemm m31 n66 k20 ta f32 acc:f32 +scale +clip",
-    "gemm m12 n40 k24 ta tb f32 acc:f32 +mul +sigmoid",
-    "gemm b3 m9 n12 k8 f32 acc:f32 +add +tanh",
-    "gemm b2 m20 n16 k12 ashared f32 acc:f32 a:const +leaky_relu",
-    "gemm b2 m20 n16 k12 ta bshared f32 acc:f32 w:const +silu",
-    "gemm m40 n36 k520 f32 acc:f32 w:const +bias +hard_swish",
-    "gemm m1 n70 k300 f32 acc:f32 w:const +bias",
-    "gemm m3 n130 k65 tb f32 acc:f32 w:const +bias +relu",
-    "gemm m8 n33 k1100 tb f32 acc:f32 +gelu_tanh",
-    "gemm b2 m5 n30 k64 f32 acc:f32 +hard_sigmoid",
-    "gemm m1 n1 k1 f16 acc:f32",
-    "gemm m64 n64 k32 f16 acc:f32 w:const",
-    "gemm m65 n63 k33 f16 acc:f32 w:const +bias",
-    "gemm m63 n72 k40 f16 acc:f32 w:const +bias +gelu",
-    "gemm m129 n130 k72 f16 acc:f32 +bias +relu",
-    "gemm m128 n128 k96 tb f16 acc:f32 w:const +bias +add",
-    "gemm m72 n65 k31 ta f16 acc:f32 +clip",
-    "gemm m66 n70 k48 ta tb f16 acc:f32 +tanh",
-    "gemm b3 m17 n24 k16 tb f16 acc:f32",
-    "gemm b2 m24 n17 k40 ashared f16 acc:f32 a:const +bias",
-    "gemm m16 n24 k1032 f16 acc:f32 w:const +bias +silu",
-    "gemm m2 n264 k128 f16 acc:f32 w:const +bias",
-    "gemm m7 n9 k520 tb f16 acc:f32 w:const +sigmoid",
-    "gemm m6 n21 k37 ta f16 acc:f32 w:const",
-    "gemm m70 n72 k64 bf16 acc:f32 w:const +bias +gelu_tanh",
-    "gemm m20 n65 k36 tb bf16 acc:f32 +bias +relu",
-    "gemm m4 n40 k66 bf16 acc:f32 w:const",
-    "gemm m20 n24 k40 in:f16 in:f16 in:f16 in:f32 out:f32 acc:f32 w:const +bias +add",
-    "gemm m20 n24 k40 in:f16 in:f32 out:f16 acc:f32",
+static const struct cuda_pick quick[] = {
+    {"gemm m129 n127 k17 f32 acc:f32 +bias +relu",
+     "gemm__simt__sm75{bm=128,bn=128,bk=8,splits=1}"},
+    {"gemm m63 n64 k24 ta tb f32 acc:f32 +mul +sigmoid",
+     "gemm__simt__sm75{bm=64,bn=64,bk=16,splits=1}"},
+    {"gemm m40 n36 k520 f32 acc:f32 w:const +bias +hard_swish",
+     "gemm__simt__sm75{bm=32,bn=32,bk=16,splits=4}"},
+    {"gemm b2 m5 n30 k64 f32 acc:f32 +hard_sigmoid",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m65 n63 k33 f16 acc:f32 w:const +bias",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=3,splits=1}"},
+    {"gemm m72 n64 k31 ta f16 acc:f32 +clip",
+     "gemm_f16__mma__sm75{bm=128,bn=64,warps=8,stages=4,splits=1}"},
+    {"gemm m72 n65 k48 ta tb f16 acc:f32 +scale",
+     "gemm_f16__mma__sm75{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+    {"gemm m16 n24 k1272 f16 acc:f32 w:const +bias +silu",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=8}"},
+    {"gemm m70 n72 k64 bf16 acc:f32 w:const +bias +gelu_tanh",
+     "gemm_bf16__mma__sm80{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+};
+
+static const struct cuda_pick more[] = {
+    {"gemm m1 n1 k1 f32 acc:f32",
+     "gemm__simt__sm75{bm=32,bn=32,bk=16,splits=1}"},
+    {"gemm m33 n31 k17 f32 acc:f32 w:const +bias",
+     "gemm__simt__sm75{bm=32,bn=32,bk=16,splits=1}"},
+    {"gemm m128 n132 k64 f32 acc:f32 w:const +bias +gelu +add",
+     "gemm__simt__sm75{bm=128,bn=128,bk=16,splits=1}"},
+    {"gemm m127 n65 k40 tb f32 acc:f32 +add",
+     "gemm__simt__sm75{bm=128,bn=64,bk=16,splits=1}"},
+    {"gemm m66 n128 k20 ta f32 acc:f32 +scale +clip",
+     "gemm__simt__sm75{bm=64,bn=128,bk=16,splits=1}"},
+    {"gemm b3 m9 n12 k8 f32 acc:f32 +add +tanh",
+     "gemm__simt__sm75{bm=32,bn=32,bk=8,splits=1}"},
+    {"gemm b2 m20 n16 k12 ashared f32 acc:f32 a:const +leaky_relu",
+     "gemm__simt__sm75{bm=32,bn=32,bk=16,splits=1}"},
+    {"gemm b2 m20 n16 k12 ta bshared f32 acc:f32 w:const +silu",
+     "gemm__simt__sm75{bm=32,bn=32,bk=16,splits=1}"},
+    {"gemm m34 n33 k300 f32 acc:f32 w:const +hard_sigmoid",
+     "gemm__simt__sm75{bm=32,bn=64,bk=8,splits=2}"},
+    {"gemm m70 n64 k40 in:f16 in:f32 out:f16 acc:f32",
+     "gemm__simt__sm75{bm=64,bn=64,bk=16,splits=1}"},
+    {"gemm m130 n20 k40 f16 acc:f32 +bias",
+     "gemm__simt__sm75{bm=128,bn=32,bk=8,splits=1}"},
+    {"gemm m1 n70 k300 f32 acc:f32 w:const +bias",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m1 n131 k300 f32 acc:f32 +bias",
+     "gemm__skinny__sm75{splits=2}"},
+    {"gemm m3 n130 k65 tb f32 acc:f32 w:const +bias +relu",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m8 n33 k2001 tb f32 acc:f32 w:const +gelu_tanh",
+     "gemm__skinny__sm75{splits=4}"},
+    {"gemm m2 n264 k128 f16 acc:f32 w:const +bias",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m7 n9 k520 tb f16 acc:f32 w:const +sigmoid",
+     "gemm__skinny__sm75{splits=2}"},
+    {"gemm m6 n21 k37 ta f16 acc:f32 w:const",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m4 n24 k33 ta tb bf16 acc:f32 w:const",
+     "gemm__skinny__sm75{splits=1}"},
+    {"gemm m1 n1 k1 f16 acc:f32",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=8,stages=4,splits=1}"},
+    {"gemm m64 n64 k32 f16 acc:f32 w:const",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
+    {"gemm m65 n72 k40 f16 acc:f32 w:const +bias +gelu",
+     "gemm_f16__mma__sm75{bm=128,bn=128,warps=8,stages=2,splits=1}"},
+    {"gemm m129 n130 k72 f16 acc:f32 +bias +relu",
+     "gemm_f16__mma__sm75{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+    {"gemm m128 n128 k200 tb f16 acc:f32 w:const +bias +add",
+     "gemm_f16__mma__sm75{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+    {"gemm m72 n65 k160 ta f16 acc:f32",
+     "gemm_f16__mma__sm75{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+    {"gemm m63 n127 k48 ta tb f16 acc:f32 +tanh",
+     "gemm_f16__mma__sm75{bm=64,bn=128,warps=4,stages=4,splits=1}"},
+    {"gemm m129 n64 k48 f16 acc:f32 +mul",
+     "gemm_f16__mma__sm75{bm=128,bn=64,warps=4,stages=3,splits=1}"},
+    {"gemm m64 n72 k48 f16 acc:f32",
+     "gemm_f16__mma__sm75{bm=64,bn=128,warps=8,stages=2,splits=1}"},
+    {"gemm b3 m17 n24 k16 tb f16 acc:f32",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
+    {"gemm b2 m24 n17 k40 ashared f16 acc:f32 a:const +bias",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
+    {"gemm b2 m24 n16 k40 ta bshared f16 acc:f32 w:const +leaky_relu",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
+    {"gemm m20 n65 k36 tb bf16 acc:f32 +bias +relu",
+     "gemm_bf16__mma__sm80{bm=64,bn=64,warps=8,stages=3,splits=1}"},
+    {"gemm m20 n24 k40 in:f16 in:f16 in:f16 in:f32 out:f32 acc:f32 w:const +bias +add",
+     "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
 };
 
 TEST(cuda_gemm_compiles, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler("gemm", 97, some_sms);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  CHECK(sweep.compiled > 10);
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, some_sms);
+  for (size_t i = 0; i < sizeof quick / sizeof *quick; i += 4) cuda_pick_run(&sweep, &quick[i]);
+  CHECK(sweep.compiled >= 2);
   cuda_sweep_end(&sweep);
 }
 
-TEST(cuda_gemm_compiles_for_every_architecture, "slow timeout:3600") {
-  struct cuda_sweep sweep = cuda_sweep_compiler("gemm", 3, every_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+TEST(cuda_gemm_compiles_for_every_architecture, "slow timeout:1800") {
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
+  CUDA_PICKS(sweep, quick);
+  CUDA_PICKS(sweep, more);
+  printf("%d texts\n", sweep.compiled);
   cuda_sweep_end(&sweep);
 }
 
 TEST(cuda_gemm_gives_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator("gemm", 31, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  CHECK(sweep.checked >= 20);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
+  CUDA_PICKS(sweep, quick);
   cuda_sweep_end(&sweep);
 }
 
-TEST(cuda_gemm_in_every_variant, "slow timeout:7200") {
-  struct cuda_sweep sweep = cuda_sweep_emulator("gemm", 1, 90);
+TEST(cuda_gemm_at_the_edges_of_tiles, "slow timeout:600") {
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 80);
+  CUDA_PICKS(sweep, quick);
+  CUDA_PICKS(sweep, more);
+  cuda_sweep_end(&sweep);
+}
+
+static const char *const problems[] = {
+    "gemm m66 n130 k72 f16 acc:f32 w:const +bias +gelu",
+    "gemm m130 n66 k520 f32 acc:f32 w:const +bias +relu",
+    "gemm m65 n65 k33 tb bf16 acc:f32 +add",
+    "gemm m5 n200 k2100 f32 acc:f32 w:const +bias",
+    "gemm m131 n140 k1100 ta f16 acc:f32 w:const +scale",
+};
+
+TEST(cuda_gemm_in_every_variant, "slow timeout:3600") {
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);

@@ -56,8 +56,8 @@ FARM_DEVICE void fragment_load(u32 r[4], Shared &shared, int first, int line, in
     ldmatrix_x4_trans(r, shared, at);
 }
 
-template <class Shared>
-FARM_DEVICE void tile_multiply(float sums[TILES_M][TILES_N][4], Shared &a, int a_first, Shared &b, int b_first, int row, int column) {
+template <class SharedA, class SharedB>
+FARM_DEVICE void tile_multiply(float sums[TILES_M][TILES_N][4], SharedA &a, int a_first, SharedB &b, int b_first, int row, int column) {
 #pragma unroll
   for (int k = 0; k < DEPTH; k += 16) {
     u32 left[TILES_M][4], right[TILES_N / 2][4];
