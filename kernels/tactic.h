@@ -94,7 +94,7 @@ size_t variant_workspace(const struct problem *problem, const struct variant *va
 size_t variant_packed_bytes(const struct problem *problem, const struct variant *variant); // 0: packs nothing
 double variant_cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads);
 const char *tactic_source_digest(const struct tactic *tactic); // 64 hex digits
-const char *catalogue_digest(void);                            // over all ids and source digests
+const char *catalogue_digest(void);                            // over all ids and source digests; of libraries, the ids alone
 
 /* Largest allowed absolute error of one output element against the reference, given the scale of the sums that made it:
  * from types, accumulation length and depth of the epilogue. One function for tests and workers. */
