@@ -1,5 +1,5 @@
-/* Attention on a GPU: one pass over the keys, scores stay in the block. Any storage, heads of at most 128, every order and mask of the problem.
- * See attention.cu. */
+/* Attention on a GPU: one pass over the keys, scores stay in the block. Any storage, heads of at most 128, every order and mask of the
+ * problem. See attention.cu. */
 #include "../cuda-cost.h"
 #include "../cuda-floats.h"
 #include "attention-args.h"
@@ -97,7 +97,8 @@ static void mask_fill(const struct cuda_call *call, struct attention_args *out) 
 static enum farm_status launches(const struct cuda_call *call, struct cuda_launch *out, int *out_count) {
   const int64_t *d = call->problem->dims;
   const int rows = call->variant->params[PARAM_ROWS];
-  struct attention_args args = {.out = call->outputs[0], .heads = (int)d[ATTENTION_HEADS], .seq = (int)d[ATTENTION_SEQ], .kv = (int)d[ATTENTION_KV]};
+  struct attention_args args = {.out = call->outputs[0], .heads = (int)d[ATTENTION_HEADS]};
+  args.seq = (int)d[ATTENTION_SEQ], args.kv = (int)d[ATTENTION_KV];
   operands_fill(call, &args);
   mask_fill(call, &args);
   args.group = (int)(d[ATTENTION_HEADS] / d[ATTENTION_KV_HEADS]);

@@ -6,8 +6,8 @@
  *
  *   shared    queries [ROWS][D_STEP]   keys or values [32][D_STEP or DV]   weights [ROWS][32]
  *
- * The host defines Q_TYPE, K_TYPE, V_TYPE, MASK_TYPE, OUT_TYPE, HEAD_D, HEAD_DV (at most 128), CAUSAL, MASKED, ROWS. A row that sees nothing
- * becomes zeros; keys behind every query's reach are skipped.
+ * The host defines Q_TYPE, K_TYPE, V_TYPE, MASK_TYPE, OUT_TYPE, HEAD_D, HEAD_DV (at most 128), CAUSAL, MASKED, ROWS. A row that sees
+ * nothing becomes zeros; keys behind every query's reach are skipped.
  */
 enum {
   KEYS = 32, R = ROWS / 8, D_PADDED = (HEAD_D + 3) / 4 * 4, D_STEP = D_PADDED + 4, // + 4: neighbouring keys in other banks
@@ -23,8 +23,8 @@ union four {
 
 /* `rows` x `width` elements to shared [rows][step], zero from `valid` rows and from `depth` on. */
 template <class T, class Shared>
-FARM_DEVICE void rows_stage(Shared &shared, const T *from, i64 row_step, i64 depth_step, int rows, int valid, int depth, int width, int step,
-                            float factor) {
+FARM_DEVICE void rows_stage(Shared &shared, const T *from, i64 row_step, i64 depth_step, int rows, int valid, int depth, int width,
+                            int step, float factor) {
   if (depth_step == 1)
     for (int i = (int)threadIdx.x; i < rows * width; i += 256) {
       const int row = i / width, d = i % width;

@@ -4,9 +4,9 @@
  *   simt     the same on ordinary multiply-adds, any storage
  *   direct   one channel per group: a thread per result (conv-direct.cu)
  *
- * Weights of the products, for channels last and constant: [g][k/g][r][s][c/g], so that the depth follows the channels; else as they come. Lines
- * (one filter each) are filled up with zeros to a multiple of 16 bytes; what is so already stays unpacked. Of the direct kernel,
- * channels last and constant: [r][s][k].
+ * Weights of the products, for channels last and constant: [g][k/g][r][s][c/g], so that the depth follows the channels; else as they
+ * come. Lines (one filter each) are filled up with zeros to a multiple of 16 bytes; what is so already stays unpacked. Of the direct
+ * kernel, channels last and constant: [r][s][k].
  */
 #ifndef KERNELS_CUDA_CONV_CONV_H
 #define KERNELS_CUDA_CONV_CONV_H

@@ -5,8 +5,8 @@
  *   skinny     at most 8 rows: the weights' bandwidth is all (gemm-skinny.cu)
  *   cublaslt   the library (gemm-cublaslt.c)
  *
- * There is no tactic on tf32: a problem of f32 says that sums of its products are exact to f32's rounding (problem_tolerance), and no word of
- * a problem's text allows less.
+ * There is no tactic on tf32: a problem of f32 says that sums of its products are exact to f32's rounding (problem_tolerance), and no
+ * word of a problem's text allows less.
  *
  * A constant w whose lines in memory are no multiple of 16 bytes is packed: each line is filled up with zeros.
  */

@@ -49,7 +49,7 @@ FARM_DEVICE void fragment_load(u32 r[4], Shared &shared, int first, int line, in
   const int lane = (int)threadIdx.x % 32, low = lane >> 3 & 1, high = lane >> 4;
   const int own_line = line + (K_MAJOR ? lane & 7 : 0) + (DEEP_FIRST ? high : low) * 8;
   const int own_k = k + (K_MAJOR ? 0 : lane & 7) + (DEEP_FIRST ? low : high) * 8;
-  const int at = first + (K_MAJOR ? shared_place<K_MAJOR, LINES>(own_line, own_k / RUN) : shared_place<K_MAJOR, LINES>(own_k, own_line / RUN));
+  const int at = first + shared_place<K_MAJOR, LINES>(K_MAJOR ? own_line : own_k, (K_MAJOR ? own_k : own_line) / RUN);
   if (K_MAJOR)
     ldmatrix_x4(r, shared, at);
   else
