@@ -25,7 +25,7 @@ ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-ve
 # MODULES in the order of the story; NAME_DIR, NAME_NOT (left out), NAME_DEPS (direct), NAME_LIBS come from the module.mk files.
 MODULES :=
 include base/module.mk problem/module.mk device/module.mk operators/module.mk kernels/module.mk tactic-cache/module.mk optimizer/module.mk \
-        cluster/module.mk synth/module.mk coordinator/module.mk worker/module.mk engine/module.mk cli/module.mk
+        cluster/module.mk synth/module.mk coordinator/module.mk worker/module.mk engine/module.mk cli/module.mk gpu-check/module.mk
 
 sources = $(filter-out $($(1)_NOT) %-test.c %-fuzz.c %-main.c,$(shell find $($(1)_DIR) -name '*.c' | LC_ALL=C sort))
 tests   = $(filter-out $($(1)_NOT),$(shell find $($(1)_DIR) -name '*-test.c' | LC_ALL=C sort))

@@ -1,8 +1,8 @@
 /* Every CUDA tactic on a device, against the reference: what `gpu-check.sh correct` and `sanitize` run, one test per family.
  *
- * Each problem is solved by the first variant of every tactic that takes it, libraries' too, and by each stride-th of the others. Sizes
- * stand at the edges of tiles and vectors, and some are those of ResNet-50, BERT-base and the perceptron, which the emulator is
- * too slow for. A line per family says how far it came:
+ * Each problem is solved by the first variant of every tactic that takes it, libraries' too, and by each stride-th of the others.
+ * Sizes stand at the edges of tiles and vectors, and some are those of ResNet-50, BERT-base and the perceptron, which the
+ * emulator is too slow for. A line per family says how far it came:
  *
  *   gemm: 20 of 20 problems, 412 variants of 11 tactics, 131 texts compiled, 0 refused, worst error 0.310 of its tolerance
  *
@@ -54,7 +54,8 @@ static void tactic_note(struct tour *tour, const struct tactic *tactic) {
 }
 
 static void variant_check(struct tour *tour, const char *text, struct kernel_case *made, const struct variant *variant) {
-  struct cuda_trial_options options = {.cubin = cuda_sweep_cubin, .context = &tour->sweep, .copies = 2, .patience_ns = PATIENCE_NS};
+  struct cuda_trial_options options = {
+      .cubin = cuda_sweep_cubin, .context = &tour->sweep, .copies = 2, .patience_ns = PATIENCE_NS};
   struct cuda_trial *trial = NULL;
   struct kernel_verdict verdict = {0};
   char name[VARIANT_TEXT_MAX];
@@ -100,7 +101,8 @@ static void family_tour(const char *family, const char *const *problems, int cou
     tour.reached++;
   }
   printf("%s: %d of %d problems, %d variants of %d tactics, %d texts compiled, %d refused, worst error %.3f of its tolerance\n",
-         family, tour.reached, tour.given, tour.sweep.checked, tour.tactic_count, tour.sweep.compiled, tour.refused, tour.worst_share);
+         family, tour.reached, tour.given, tour.sweep.checked, tour.tactic_count, tour.sweep.compiled, tour.refused,
+         tour.worst_share);
   if (tour.every == 1 && tour.reached == tour.given)
     CHECK_MESSAGE(tour.tactic_count >= least, "%s: only %d tactics", family, tour.tactic_count);
   CHECK(tour.sweep.checked > 0);
@@ -126,33 +128,28 @@ TEST(gpu_family_map, "slow needs:gpu timeout:900") {
 
 TEST(gpu_family_softmax, "slow needs:gpu timeout:900") {
   static const char *const problems[] = {
-      "softmax outer9 len128 f16",      "softmax outer5 len33 f32",
+      "softmax outer9 len128 f16",       "softmax outer5 len33 f32",
       "softmax outer3 len10 inner7 f32", "softmax log outer4 len77 bf16",
-      "softmax outer3 len1 f32",        "softmax log outer2 len5000 f32",
-      "softmax outer2 len20000 f16",    "softmax outer1536 len128 f32",
-      "softmax outer64 len1000 f16",    "softmax log outer2 len33 inner65 f16",
+      "softmax outer3 len1 f32",         "softmax log outer2 len5000 f32",
+      "softmax outer2 len20000 f16",     "softmax outer1536 len128 f32",
+      "softmax outer64 len1000 f16",     "softmax log outer2 len33 inner65 f16",
   };
   FAMILY("softmax", problems, 2);
 }
 
 TEST(gpu_family_norm, "slow needs:gpu timeout:900") {
   static const char *const problems[] = {
-      "norm layer rows5 len768 f32",
-      "norm rms rows4 len33 bias0 f16",
-      "norm layer rows2 len1024 scale0 bias0 bf16",
-      "norm rms rows2 len5001 scale0 f32",
-      "norm layer rows2 len20000 f16",
-      "norm layer rows3 len1 f32",
-      "norm layer rows128 len768 f32",
-      "norm layer rows4096 len768 f16",
+      "norm layer rows5 len768 f32",       "norm rms rows4 len33 bias0 f16", "norm layer rows2 len1024 scale0 bias0 bf16",
+      "norm rms rows2 len5001 scale0 f32", "norm layer rows2 len20000 f16",  "norm layer rows3 len1 f32",
+      "norm layer rows128 len768 f32",     "norm layer rows4096 len768 f16",
   };
   FAMILY("norm", problems, 1);
 }
 
 TEST(gpu_family_transpose, "slow needs:gpu timeout:900") {
   static const char *const problems[] = {
-      "transpose d33 d65 perm10 f32",       "transpose d3 d7 d5 perm021 f16", "transpose d2 d3 d5 d7 perm3120 f32",
-      "transpose d3136 d64 perm10 f32",     "transpose d8 d128 d12 d64 perm0213 f16",
+      "transpose d33 d65 perm10 f32",   "transpose d3 d7 d5 perm021 f16",         "transpose d2 d3 d5 d7 perm3120 f32",
+      "transpose d3136 d64 perm10 f32", "transpose d8 d128 d12 d64 perm0213 f16",
   };
   FAMILY("transpose", problems, 1);
 }
@@ -199,8 +196,10 @@ TEST(gpu_family_conv, "slow needs:gpu timeout:900") {
 
 TEST(gpu_family_pool, "slow needs:gpu timeout:900") {
   static const char *const problems[] = {
-      "pool2d max n1 c5 h9 w7 r3 s3 stride2 pad1 f32",          "pool2d average n2 c3 h8 w8 r2 s2 stride2 f16",
-      "pool2d average n1 c4 h7 w7 r3 s3 pad1 countpad ceil f32", "pool2d max n1 c64 h112 w112 r3 s3 stride2 pad1 f16",
+      "pool2d max n1 c5 h9 w7 r3 s3 stride2 pad1 f32",
+      "pool2d average n2 c3 h8 w8 r2 s2 stride2 f16",
+      "pool2d average n1 c4 h7 w7 r3 s3 pad1 countpad ceil f32",
+      "pool2d max n1 c64 h112 w112 r3 s3 stride2 pad1 f16",
       "pool2d average n4 c512 h7 w7 r7 s7 f32",
   };
   FAMILY("pool", problems, 1);
