@@ -146,6 +146,17 @@ bool fake_memory_intact(char *out, size_t out_bytes) {
   return true;
 }
 
+bool fake_memory_locate(uint64_t address, uint64_t *out_low, uint64_t *out_high) {
+  const unsigned char *at = (const unsigned char *)(uintptr_t)address;
+  for (const struct allocation *a = allocations; a != NULL; a = a->next)
+    if (!a->freed && at >= a->data && at < a->data + a->bytes) {
+      *out_low = (uintptr_t)a->data;
+      *out_high = (uintptr_t)(a->data + a->bytes);
+      return true;
+    }
+  return false;
+}
+
 void fake_memory_describe(const void *address, char *out, size_t out_bytes) {
   const unsigned char *at = address;
   for (const struct allocation *a = allocations; a != NULL; a = a->next) {

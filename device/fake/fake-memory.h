@@ -24,6 +24,7 @@ void fake_memory_open(void);
 void fake_memory_close(void);
 /* false: something wrote into slack; says where. Each damage is told once. While open. */
 bool fake_memory_intact(char *out, size_t out_bytes);
+bool fake_memory_locate(uint64_t address, uint64_t *out_low, uint64_t *out_high); // the allocation that it lies in
 void fake_memory_describe(const void *address, char *out, size_t out_bytes);
 
 /* Pinned host memory: 0-filled; plain memory between guard pages. */

@@ -68,6 +68,7 @@ static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) 
                                .now = work->function->module->now,
                                .arguments = work->bytes_here,
                                .order = fake_spec.order,
+                               .locate = fake_memory_locate,
                                .describe = fake_memory_describe};
   memcpy(launch.grid, work->grid, sizeof launch.grid);
   memcpy(launch.block, work->block, sizeof launch.block);

@@ -51,6 +51,13 @@ static const char *const options[] = {"-std=c++17",
                                       "-fno-sanitize=vptr,null,return,integer-divide-by-zero",
                                       "-fno-sanitize-recover=undefined"};
 
+/* Calls for each access to memory (simt-touch.h), of gcc and of clang. */
+static const char *const touch_options[2][10] = {
+    {"-fsanitize=kernel-address", "--param=asan-instrumentation-with-call-threshold=0", "--param=asan-stack=0",
+     "--param=asan-globals=0", NULL},
+    {"-fno-sanitize=function", "-fsanitize=kernel-address", "-mllvm", "-asan-instrumentation-with-call-threshold=0", "-mllvm",
+     "-asan-stack=0", "-mllvm", "-asan-globals=0", NULL}};
+
 struct compilation {
   const char *source, *name;
   const struct fake_target *target;
@@ -93,6 +100,8 @@ static enum farm_status command_begin(struct compilation *c) {
   FAIL_IF(c->word_count == 0, FARM_USAGE, "the C++ compiler has no name");
   snprintf(c->define, sizeof c->define, "-D__CUDA_ARCH__=%d", c->target->sm * 10);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++) c->words[c->word_count++] = options[i];
+  bool clang = strstr(c->words[c->word_count - (int)(sizeof options / sizeof *options) - 1], "clang") != NULL;
+  for (const char *const *word = touch_options[clang]; *word != NULL; word++) c->words[c->word_count++] = *word;
   c->words[c->word_count++] = c->define;
   return FARM_OK;
 }

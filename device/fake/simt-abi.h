@@ -13,7 +13,7 @@
 #ifndef DEVICE_FAKE_SIMT_ABI_H
 #define DEVICE_FAKE_SIMT_ABI_H
 
-enum { SIMT_ABI = 1, SIMT_WARP = 32, SIMT_THREADS_MOST = 1024, SIMT_SHARED_MOST = 48 * 1024, SIMT_ARRAYS_MOST = 32 };
+enum { SIMT_ABI = 2, SIMT_WARP = 32, SIMT_THREADS_MOST = 1024, SIMT_SHARED_MOST = 48 * 1024, SIMT_ARRAYS_MOST = 32 };
 
 struct simt_dim3 {
   unsigned x, y, z;
@@ -64,6 +64,15 @@ enum simt_fault {
   SIMT_FAULT_BOUNDS, SIMT_FAULT_UNWRITTEN, SIMT_FAULT_COPYING, SIMT_FAULT_RACE_WRITTEN, SIMT_FAULT_RACE_READ, SIMT_FAULT_UNALIGNED
 };
 
+/* Where a kernel may read and write: its own part of the host's memory, and the allocation it touched last. */
+struct simt_range {
+  unsigned long long low, high;
+};
+enum { SIMT_RANGES = 3 };
+struct simt_places {
+  struct simt_range last, fixed[SIMT_RANGES];
+};
+
 struct simt_services {
   unsigned abi;
   /* The array of a declaration: made by the block's first thread that comes by. */
@@ -73,6 +82,9 @@ struct simt_services {
   void (*async_copy)(struct simt_array *array, unsigned index, const void *from, int valid);
   void (*async_commit)(void);
   void (*async_wait)(unsigned groups_left);
+  /* An access elsewhere: of an allocation, else the launch fails. */
+  void (*touch)(unsigned long long address, unsigned bytes, int writes);
+  const struct simt_places *places;
   /* These do not return: the launch fails. */
   void (*shared_fault)(int fault, const struct simt_array *array, long long index, int line);
   void (*memory_fault)(const char *what, const void *address, int line);

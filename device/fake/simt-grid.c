@@ -79,6 +79,34 @@ static void lane_run(struct simt_lane *lane) {
   fiber_switch(&g->scheduler, &lane->fiber);
 }
 
+/* ---- what a kernel touches ---- */
+
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+struct simt_places simt_places;
+
+static void places_make(void) {
+  const struct simt_range own = {(uintptr_t)__ehdr_start, (uintptr_t)_end}; // shared arrays and the services' state
+  const struct simt_range stack = {(uintptr_t)stacks,
+                                   (uintptr_t)stacks + SIMT_THREADS_MOST * (size_t)(GUARD_BYTES + STACK_BYTES)};
+  const struct simt_range lanes = {(uintptr_t)simt_grid.lanes, (uintptr_t)(simt_grid.lanes + SIMT_THREADS_MOST)};
+  simt_places = (struct simt_places){.fixed = {stack, lanes, own}};
+}
+
+static void service_touch(unsigned long long address, unsigned bytes, int writes) {
+  struct simt_grid *g = &simt_grid;
+  uint64_t low, high, arguments = (uintptr_t)g->launch->arguments;
+  char near[160] = "";
+  if (address >= arguments && address + bytes <= arguments + g->launch->entry->argument_bytes) return;
+  if (g->launch->locate == NULL) return;
+  if (g->launch->locate(address, &low, &high) && address + bytes <= high) {
+    simt_places.last = (struct simt_range){low, high};
+    return;
+  }
+  g->launch->describe((const void *)(uintptr_t)address, near, sizeof near);
+  simt_fail(SIMT_WILD, 0, "%s of %u bytes at 0x%llx: %s", writes ? "write" : "read", bytes, address, near);
+}
+
 static void service_barrier(int line) {
   struct simt_lane *lane = simt_grid.current;
   lane->wait = SIMT_AT_BARRIER;
@@ -267,6 +295,7 @@ enum simt_result simt_grid_run(const struct simt_launch *launch, char message[SI
   g->message = message;
   g->clock = 0;
   g->current = NULL;
+  places_make();
   struct signals signals;
   signals_take(&signals);
   for (unsigned z = 0; z < launch->grid[2] && g->result == SIMT_DONE; z++)
@@ -285,6 +314,8 @@ const struct simt_services *simt_services(void) {
                                                 .async_copy = simt_async_copy,
                                                 .async_commit = simt_async_commit,
                                                 .async_wait = simt_async_wait,
+                                                .touch = service_touch,
+                                                .places = &simt_places,
                                                 .shared_fault = simt_shared_fault,
                                                 .memory_fault = service_memory_fault,
                                                 .fault = service_fault};

@@ -27,6 +27,8 @@ struct simt_launch {
   enum simt_order order; // of lanes, and of warps: another order shows other mistakes
   /* Says of a wild address what it is near; may be NULL. */
   void (*describe)(const void *address, char *out, size_t out_bytes);
+  /* The living allocation that an address lies in; false: none. */
+  bool (*locate)(uint64_t address, uint64_t *out_low, uint64_t *out_high);
 };
 
 enum { SIMT_MESSAGE_MAX = 512 };

@@ -191,6 +191,8 @@ RULE(scalar_unaligned) { *reinterpret_cast<float *>(reinterpret_cast<char *>(arg
 RULE(slack_behind) {
   if (T == 0) args.out[args.at] = 1.0f;
 }
+RULE(slack_read) { args.out[T] = args.out[args.at]; }
+RULE(host_pointer) { args.out[T] = *reinterpret_cast<const float *>(args.at); }
 RULE(wild) {
   if (T == 3) args.out[args.at] = 1.0f;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static _Alignas(16) unsigned char shared_memory[SIMT_SHARED_MOST];
+
 struct simt_array *simt_shared(const void *tag, const char *name, unsigned element_bytes, unsigned count) {
   struct simt_grid *g = &simt_grid;
   for (unsigned i = 0; i < g->array_count; i++)
@@ -14,13 +16,9 @@ struct simt_array *simt_shared(const void *tag, const char *name, unsigned eleme
     simt_fail(SIMT_BROKEN, 0, "with array %s, shared memory is %llu bytes, %d at most", name, bytes + g->shared_bytes,
               SIMT_SHARED_MOST);
   if (g->array_count == SIMT_ARRAYS_MOST) simt_fail(SIMT_BROKEN, 0, "more than %d shared arrays", SIMT_ARRAYS_MOST);
-  unsigned char *memory = aligned_alloc(16, bytes);
+  unsigned char *memory = shared_memory + g->shared_bytes;
   struct simt_shadow *shadow = calloc(count, sizeof *shadow);
-  if (memory == NULL || shadow == NULL) {
-    free(memory);
-    free(shadow);
-    simt_fail(SIMT_BROKEN, 0, "the emulator has no memory for array %s", name);
-  }
+  if (shadow == NULL) simt_fail(SIMT_BROKEN, 0, "the emulator has no memory for array %s", name);
   memset(memory, 0xff, bytes);
   g->shared_bytes += (unsigned)bytes;
   struct simt_array *array = &g->arrays[g->array_count++];
@@ -30,10 +28,7 @@ struct simt_array *simt_shared(const void *tag, const char *name, unsigned eleme
 
 void simt_shared_release(void) {
   struct simt_grid *g = &simt_grid;
-  for (unsigned i = 0; i < g->array_count; i++) {
-    free(g->arrays[i].bytes);
-    free(g->arrays[i].shadow);
-  }
+  for (unsigned i = 0; i < g->array_count; i++) free(g->arrays[i].shadow);
   g->array_count = g->shared_bytes = 0;
 }
 

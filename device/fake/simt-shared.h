@@ -6,9 +6,9 @@ template <class T> struct simt_place {
 };
 
 /* The bookkeeping below is called for each access: not inlined, so that kernels compile quickly, and without traps of its own. */
-#define SIMT_BOOKS static __attribute__((noinline, unused, no_sanitize("undefined"), optimize("O2")))
+#define SIMT_BOOKS static __attribute__((noinline, unused, no_sanitize("undefined"), no_sanitize("kernel-address"), optimize("O2")))
 
-#define SIMT_BOOK static inline __attribute__((always_inline, no_sanitize("undefined")))
+#define SIMT_BOOK static inline __attribute__((always_inline, no_sanitize("undefined"), no_sanitize("kernel-address")))
 
 /* Has a barrier passed between what `who` did at `stamp` and this thread, now? */
 SIMT_BOOK bool simt_in_order(const simt_thread *now, unsigned who, unsigned stamp) {

@@ -5,6 +5,8 @@
 #include "fiber.h"
 #include "simt-grid.h"
 
+extern struct simt_places simt_places;
+
 enum simt_wait { SIMT_RUNS, SIMT_AT_BARRIER, SIMT_IN_COLLECTIVE, SIMT_ENDED };
 
 struct simt_async {

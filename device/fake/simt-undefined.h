@@ -4,7 +4,7 @@ struct simt_source {
   const char *file;
   unsigned line, column;
 };
-static inline __attribute__((no_sanitize("undefined"))) void simt_undefined(const char *what, const void *site) {
+static inline SIMT_UNTOUCHED void simt_undefined(const char *what, const void *site) {
   simt->fault(what, (int)static_cast<const simt_source *>(site)->line);
 }
 #define SIMT_UNDEFINED(name, text)                                                                                   \

@@ -10,14 +10,17 @@
 #include "simt-abi.h"
 
 #define SIMT_EXPORT __attribute__((visibility("default"), used))
+/* For what instruments a kernel, or works before it can. */
+#define SIMT_UNTOUCHED __attribute__((no_sanitize("undefined"), no_sanitize("kernel-address"), optimize("O2")))
 #define SIMT_LINE int line = __builtin_LINE()
 
-static const simt_services *simt;
+static simt_services simt_table; // a copy: within what a kernel may read
+static const simt_services *const simt = &simt_table;
 static simt_thread *simt_now;
 
-extern "C" SIMT_EXPORT simt_thread **farm_simt_bind(const simt_services *services) {
+extern "C" SIMT_EXPORT SIMT_UNTOUCHED simt_thread **farm_simt_bind(const simt_services *services) {
   if (services->abi != SIMT_ABI) return nullptr;
-  simt = services;
+  simt_table = *services;
   return &simt_now;
 }
 
@@ -47,6 +50,7 @@ extern "C" SIMT_EXPORT simt_thread **farm_simt_bind(const simt_services *service
 #define FARM_KERNEL(kernel, arguments, threads) SIMT_KERNEL(kernel, arguments, threads)
 
 #include "simt-undefined.h"
+#include "simt-touch.h"
 #include "simt-types.h"
 #include "simt-math.h"
 #include "simt-shared.h"
