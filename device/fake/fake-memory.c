@@ -6,14 +6,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, ALIGNMENT = 256, FREED_KEPT = 64, SLACK = 0xa5, FRESH = 0xff };
+enum { PAGE = 4096, ALIGNMENT = 256, FREED_KEPT = 64, FRESH = 0xff };
 
 struct allocation {
   struct allocation *next;
   const void *owner;
   unsigned char *map, *pages, *data; // the whole mapping; its accessible part; what was asked for
   size_t map_bytes, page_bytes, bytes;
-  bool freed, damaged, pinned;
+  bool freed, pinned;
 };
 static struct allocation *allocations;
 static uint64_t used_bytes;
@@ -49,9 +49,7 @@ free_allocation:
 uint64_t fake_memory_alloc(const void *owner, size_t bytes) {
   struct allocation *a = allocation_make(owner, bytes, false);
   if (a == NULL) return 0;
-  memset(a->pages, SLACK, (size_t)(a->data - a->pages));
   memset(a->data, FRESH, bytes);
-  memset(a->data + bytes, SLACK, (size_t)(a->pages + a->page_bytes - a->data) - bytes);
   if (opened == 0) mprotect(a->pages, a->page_bytes, PROT_NONE);
   used_bytes += bytes;
   return (uint64_t)(uintptr_t)a->data;
@@ -123,29 +121,6 @@ void fake_memory_close(void) {
   if (--opened == 0) protect_all(PROT_NONE);
 }
 
-/* The first byte that is not slack any more; NULL: none. */
-static const unsigned char *damage(const unsigned char *from, const unsigned char *end) {
-  for (; from < end; from++)
-    if (*from != SLACK) return from;
-  return NULL;
-}
-
-bool fake_memory_intact(char *out, size_t out_bytes) {
-  for (struct allocation *a = allocations; a != NULL; a = a->next) {
-    if (a->freed || a->damaged || a->pinned) continue;
-    const unsigned char *before = damage(a->pages, a->data), *behind = damage(a->data + a->bytes, a->pages + a->page_bytes);
-    if (before == NULL && behind == NULL) continue;
-    a->damaged = true;
-    if (behind != NULL)
-      snprintf(out, out_bytes, "wrote %td bytes behind the end of an allocation of %zu bytes", behind - (a->data + a->bytes),
-               a->bytes);
-    else
-      snprintf(out, out_bytes, "wrote %td bytes before an allocation of %zu bytes", a->data - before, a->bytes);
-    return false;
-  }
-  return true;
-}
-
 bool fake_memory_locate(uint64_t address, uint64_t *out_low, uint64_t *out_high) {
   const unsigned char *at = (const unsigned char *)(uintptr_t)address;
   for (const struct allocation *a = allocations; a != NULL; a = a->next)
@@ -165,6 +140,8 @@ void fake_memory_describe(const void *address, char *out, size_t out_bytes) {
       snprintf(out, out_bytes, "it was freed (an allocation of %zu bytes)", a->bytes);
     else if (at < a->data)
       snprintf(out, out_bytes, "%td bytes before an allocation of %zu bytes", a->data - at, a->bytes);
+    else if (at < a->data + a->bytes)
+      snprintf(out, out_bytes, "over the end of an allocation of %zu bytes", a->bytes);
     else
       snprintf(out, out_bytes, "%td bytes behind the end of an allocation of %zu bytes", at - (a->data + a->bytes), a->bytes);
     return;

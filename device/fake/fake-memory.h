@@ -1,10 +1,11 @@
 /* Device memory on the host. Addresses are the host's own, since kernels find them inside their argument structs; but outside of
  * device work no page of it can be touched, so a host that takes one for a pointer faults.
  *
- *   | guard page(s) | slack, filled | the bytes asked for, filled with 0xff | slack, filled, < 256 bytes | guard page |
- *                                   ^ address, a multiple of 256
+ *   | guard page | slack | the bytes asked for, filled with 0xff | slack, < 256 bytes | guard page |
+ *                        ^ address, a multiple of 256
  *
- * What is fresh is NaN in every float type. Slack is compared after each kernel. Freed memory stays unmapped for a while.
+ * What is fresh is NaN in every float type. Kernels are told what lies in slack by the bounds of
+ * the allocation (simt-touch.h). Freed memory stays unmapped for a while.
  */
 #ifndef DEVICE_FAKE_MEMORY_H
 #define DEVICE_FAKE_MEMORY_H
@@ -22,8 +23,6 @@ bool fake_memory_contains(uint64_t address, size_t bytes); // all of it in one a
 /* Pages may be touched between these; calls nest. */
 void fake_memory_open(void);
 void fake_memory_close(void);
-/* false: something wrote into slack; says where. Each damage is told once. While open. */
-bool fake_memory_intact(char *out, size_t out_bytes);
 bool fake_memory_locate(uint64_t address, uint64_t *out_low, uint64_t *out_high); // the allocation that it lies in
 void fake_memory_describe(const void *address, char *out, size_t out_bytes);
 

@@ -50,7 +50,7 @@ static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) 
   static const cuda_result errors[] = {[SIMT_BROKEN] = CUDA_ERROR_LAUNCH_FAILED,
                                        [SIMT_MISALIGNED] = CUDA_ERROR_MISALIGNED_ADDRESS,
                                        [SIMT_WILD] = CUDA_ERROR_ILLEGAL_ADDRESS};
-  char message[SIMT_MESSAGE_MAX], slack[200];
+  char message[SIMT_MESSAGE_MAX];
   const struct simt_entry *entry = work->function->entry;
   kernels_run++;
   for (size_t i = 0; i < sizeof strikes / sizeof *strikes; i++)
@@ -76,10 +76,7 @@ static cuda_result kernel_run(cuda_stream stream, const struct fake_work *work) 
   enum simt_result result = simt_grid_run(&launch, message);
   fake_log("# ran %s grid (%u,%u,%u) block (%u,%u,%u) in %.3f ms", entry->name, work->grid[0], work->grid[1], work->grid[2],
            work->block[0], work->block[1], work->block[2], (double)(fake_now_ns() - begin) * 1e-6);
-  if (result != SIMT_DONE) return fake_break(stream->context, errors[result], message);
-  if (fake_memory_intact(slack, sizeof slack)) return CUDA_SUCCESS;
-  snprintf(message, sizeof message, "kernel %s: %s", entry->name, slack);
-  return fake_break(stream->context, CUDA_ERROR_ILLEGAL_ADDRESS, message);
+  return result == SIMT_DONE ? CUDA_SUCCESS : fake_break(stream->context, errors[result], message);
 }
 
 static cuda_result work_run(cuda_stream stream, const struct fake_work *work) {

@@ -192,6 +192,12 @@ RULE(slack_behind) {
   if (T == 0) args.out[args.at] = 1.0f;
 }
 RULE(slack_read) { args.out[T] = args.out[args.at]; }
+RULE(load4_behind) { store4(args.out, load4(args.out + 64)); }
+RULE(store4_behind) { store4(args.out + 64, load4(args.in)); }
+RULE(copy_behind) {
+  FARM_SHARED(float, tile, 256);
+  copy_async(tile, T * 4, args.out + args.at, true);
+}
 RULE(host_pointer) { args.out[T] = *reinterpret_cast<const float *>(args.at); }
 RULE(wild) {
   if (T == 3) args.out[args.at] = 1.0f;

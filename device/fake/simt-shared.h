@@ -116,6 +116,7 @@ template <class T, unsigned elements> struct simt_shared {
   void copy(long long i, const void *from, bool valid, int line) const {
     check16(i, line);
     if (valid) simt_aligned(from, "copy_async from an address that is no multiple of 16", line);
+    if (valid) simt_touches(reinterpret_cast<u64>(from), 16, 0);
     simt_writes16(array, i, SIMT_COPYING, line);
     simt->async_copy(array, (unsigned)i, from, valid);
   }
