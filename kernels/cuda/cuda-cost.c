@@ -22,13 +22,11 @@ double cuda_bandwidth(const struct device_class *device_class) {
 }
 
 double cuda_cost(const struct device_class *device_class, const struct cuda_work *work) {
-  double sms = sms_of(device_class), blocks = work->blocks < 1 ? 1 : work->blocks;
-  double waves = (double)(long long)((blocks + sms - 1) / sms);
-  double busy = blocks / waves; // multiprocessors at work on average, the last wave counted as a whole one
-  double filled = work->threads * blocks / sms / SM_THREADS_FOR_BANDWIDTH;
-  double draw = busy * SM_BYTES_PER_CLOCK * clocks_per_ns(device_class) * (filled < 1 && blocks <= sms ? work->threads / 256.0 : 1);
-  double bandwidth = cuda_bandwidth(device_class);
-  double moving = work->bytes / (draw < bandwidth ? draw : bandwidth);
-  double computing = work->operations / (busy * or_usual(work->per_clock, CUDA_F32_PER_CLOCK) * clocks_per_ns(device_class));
+  const double sms = sms_of(device_class), clocks = clocks_per_ns(device_class), blocks = work->blocks < 1 ? 1 : work->blocks;
+  const double waves = (double)(long long)((blocks + sms - 1) / sms);
+  const double crowd = work->threads < SM_THREADS_FOR_BANDWIDTH ? (double)SM_THREADS_FOR_BANDWIDTH / work->threads : 1;
+  const double drawing = (blocks < sms * crowd ? blocks : sms * crowd) / crowd; // multiprocessors' worth of loads under way
+  const double moving = work->bytes / cuda_bandwidth(device_class) + work->bytes / (drawing * SM_BYTES_PER_CLOCK * clocks);
+  const double computing = work->operations / blocks * waves / (or_usual(work->per_clock, CUDA_F32_PER_CLOCK) * clocks);
   return LAUNCH_NS * (work->launches < 1 ? 1 : work->launches) + LATENCY_NS * work->depth + (moving > computing ? moving : computing);
 }

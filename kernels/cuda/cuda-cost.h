@@ -1,9 +1,9 @@
 /* What a kernel on a GPU should take, from the words of a device class: a roofline with a launch in front.
  *
- *   launches * LAUNCH + depth * LATENCY + max(bytes over bandwidth, instructions over issue)
+ *   launches * LAUNCH + depth * LATENCY + max(bytes over bandwidth + bytes over what the blocks can draw, waves of computing)
  *
- * Only `blocks` of the multiprocessors work when there are fewer blocks than those, and the last wave of blocks is as long as a whole
- * one: that is what orders block sizes. Monotone in bytes, operations and depth; with equal work per block in blocks, too.
+ * Few blocks draw less than the memory gives; the last wave of blocks computes as long as a whole one: that is what orders block sizes.
+ * Monotone in bytes, operations, depth and, with equal work per block, in blocks.
  */
 #ifndef KERNELS_CUDA_CUDA_COST_H
 #define KERNELS_CUDA_CUDA_COST_H

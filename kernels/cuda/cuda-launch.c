@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+int cuda_grid_most = 1 << 20;
+
 const char *cuda_type_name(enum dtype type) {
   switch (type) {
   case DTYPE_F32:
@@ -36,7 +38,7 @@ int cuda_widest_vector(const struct problem *problem) {
 void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments, size_t bytes) {
   memset(out, 0, sizeof *out);
   out->entry = entry;
-  out->grid[0] = blocks < 1 ? 1 : blocks > CUDA_GRID_MOST ? CUDA_GRID_MOST : (uint32_t)blocks;
+  out->grid[0] = blocks < 1 ? 1 : blocks > cuda_grid_most ? (uint32_t)cuda_grid_most : (uint32_t)blocks;
   out->grid[1] = out->grid[2] = 1;
   out->block[0] = (uint32_t)threads;
   out->block[1] = out->block[2] = 1;

@@ -12,8 +12,8 @@ bool cuda_floats_only(const struct problem *problem); // all operands
 /* Elements in 16 bytes of the narrowest float operand: 4 or 8. */
 int cuda_widest_vector(const struct problem *problem);
 
-/* Grids are at most this wide: kernels go on from block to block + gridDim.x. */
-enum { CUDA_GRID_MOST = 1 << 20 };
+/* Grids are at most this wide: kernels go on from block to block + gridDim.x. Tests lower it to see them do so. */
+extern int cuda_grid_most;
 /* A launch of `blocks` (capped) of `threads` in a row. The argument struct is copied. */
 void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments, size_t bytes);
 

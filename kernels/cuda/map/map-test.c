@@ -1,4 +1,5 @@
 /* Maps on a GPU: texts through NVRTC, results through the emulator. */
+#include "../cuda-launch.h"
 #include "../cuda-sweep-test.h"
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
@@ -9,7 +10,8 @@ static const char *const problems[] = {
     "map d1027 in:f32[0] in:f32[0] out:f32 {%2=add %0 %1;%3=gelu %2;out %3}",
     "map d128 d72 in:f16[01] in:f16[.1] out:f16 {%2=add %0 %1;%3=gelu_tanh %2;out %3}",
     "map d5 d33 in:f32[01] in:f32[0.] in:f32[.1] out:f32 {%3=mul %0 %1;%4=add %2 %3;out %4}",
-    "map d3 d4 d12 in:f32[012] in:bf16[0.2] in:f32[.1.] in:f32[...] out:f32 out:bf16 {%4=add %0 %1;%5=mul %2 %4;%6=div %5 %3;out %5;out %6}",
+    "map d3 d4 d12 in:f32[012] in:bf16[0.2] in:f32[.1.] in:f32[...] out:f32 out:bf16 {%4=add %0 %1;%5=mul %2 %4;%6=div %5 %3;"
+    "out %5;out %6}",
     "map d700 in:f32[0] in:bool[0] out:f32 {%2=mul %0 $0;%3=where %1 %2 %0;out %3}",
     "map d257 in:f32[0] in:f32[0] out:bool {%2=less %0 %1;out %2}",
     "map d96 in:bf16[0] in:f16[0] out:f16 {%2=silu %0;%3=mul %1 %2;%4=max %3 $0;%5=min %4 $1;out %5}",
@@ -52,5 +54,17 @@ TEST(cuda_every_variant_of_maps, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_maps_go_on_from_block_to_block, "timeout:120") {
+  static const char *const many[] = {"map d3001 in:f32[0] in:f32[0] out:f32 {%2=mul %0 %1;out %2}",
+                                     "map d19 r40 in:f32[01] out:f32 {out sum %0}"};
+  cuda_grid_most = 2;
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, many);
+  sweep.only = "__columns__", sweep.stride = 1; // with several threads per column
+  cuda_sweep_problem(&sweep, "map r9 d300 in:f32[01] out:f32 out:f32 {%1=neg %0;out max %0;out max %1}");
+  CHECK(sweep.checked == 7);
   cuda_sweep_end(&sweep);
 }

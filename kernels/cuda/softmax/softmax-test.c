@@ -1,4 +1,5 @@
 /* Softmax and norms on a GPU: texts through NVRTC, results through the emulator. */
+#include "../cuda-launch.h"
 #include "../cuda-sweep-test.h"
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
@@ -16,6 +17,7 @@ static const char *const problems[] = {
     "softmax outer3 len10 inner7 f32",
     "softmax log outer2 len33 inner65 f16",
     "softmax outer300 len3 f32",
+    "norm layer rows3 len37 f32",
     "norm layer rows3 len1 f32",
     "norm layer rows5 len768 f32",
     "norm rms rows4 len33 bias0 f16",
@@ -51,5 +53,16 @@ TEST(cuda_every_variant_of_softmax_and_norm, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_softmax_and_norm_go_on_from_block_to_block, "timeout:120") {
+  static const char *const many[] = {"softmax outer9 len40 f32", "norm layer rows9 len40 f32"};
+  cuda_grid_most = 2;
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, many);
+  sweep.only = "__columns__", sweep.stride = 1; // with several threads per column
+  cuda_sweep_problem(&sweep, "softmax outer3 len9 inner70 f32");
+  CHECK(sweep.checked == 8);
   cuda_sweep_end(&sweep);
 }

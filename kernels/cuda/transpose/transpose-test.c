@@ -1,4 +1,5 @@
 /* Transposes on a GPU: texts through NVRTC, results through the emulator. */
+#include "../cuda-launch.h"
 #include "../cuda-sweep-test.h"
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
@@ -43,5 +44,14 @@ TEST(cuda_every_variant_of_transposes, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
+  cuda_sweep_end(&sweep);
+}
+
+TEST(cuda_transposes_go_on_from_block_to_block, "timeout:120") {
+  static const char *const many[] = {"transpose d70 d3 d67 perm210 f32"};
+  cuda_grid_most = 2;
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  CUDA_SWEEP_PROBLEMS(sweep, many);
+  CHECK(sweep.checked == 2);
   cuda_sweep_end(&sweep);
 }
