@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { PAGE = 4096, ALIGNMENT = 256, FREED_KEPT = 64, FRESH = 0xff };
+enum { ALIGNMENT = 256, FREED_KEPT = 64, FRESH = 0xff };
 
 struct allocation {
   struct allocation *next;
@@ -19,9 +20,10 @@ static struct allocation *allocations;
 static uint64_t used_bytes;
 static int opened;
 
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 static size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
-/* PAGE of guard, the pages with the data at their end, PAGE of guard. */
+/* A page of guard, the pages with the data at their end, a page of guard. */
 static struct allocation *allocation_make(const void *owner, size_t bytes, bool pinned) {
   if (bytes == 0 || bytes > (size_t)1 << 46) return NULL;
   struct allocation *a = calloc(1, sizeof *a);
@@ -29,11 +31,11 @@ static struct allocation *allocation_make(const void *owner, size_t bytes, bool 
   a->owner = owner;
   a->bytes = bytes;
   a->pinned = pinned;
-  a->page_bytes = round_up(bytes, PAGE);
-  a->map_bytes = a->page_bytes + 2 * PAGE;
+  a->page_bytes = round_up(bytes, page_size());
+  a->map_bytes = a->page_bytes + 2 * page_size();
   a->map = mmap(NULL, a->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (a->map == MAP_FAILED) goto free_allocation;
-  a->pages = a->map + PAGE;
+  a->pages = a->map + page_size();
   a->data = a->pages + a->page_bytes - round_up(bytes, ALIGNMENT);
   if (mprotect(a->pages, a->page_bytes, PROT_READ | PROT_WRITE) != 0) goto unmap;
   a->next = allocations;

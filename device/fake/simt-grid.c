@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STACK_BYTES = 128 * 1024, GUARD_BYTES = 16 * 1024, ALTERNATE_BYTES = 64 * 1024 };
+enum { STACK_BYTES = 128 * 1024, GUARD_BYTES = 64 * 1024, ALTERNATE_BYTES = 64 * 1024 };
 
 struct simt_grid simt_grid;
 static unsigned char *stacks; // [SIMT_THREADS_MOST][GUARD_BYTES + STACK_BYTES]
