@@ -23,7 +23,8 @@ static const char *const problems[] = {
     "gemm m128 n768 k768 f16 acc:f32 w:const +bias",
 };
 /* What no CUDA tactic solves: a step of the host. */
-static const char *const for_the_host[] = {"softmax outer2 len3 f64", "map d3 in:f64[0] out:f64 {%1=neg %0;out %1}", "op Det-11 in:f32[2,2] out:f32[]"};
+static const char *const for_the_host[] = {"softmax outer2 len3 f64", "map d3 in:f64[0] out:f64 {%1=neg %0;out %1}",
+                                           "op Det-11 in:f32[2,2] out:f32[]"};
 
 TEST(gpu_classes_get_cuda_tactics_alone, "") {
   static struct variant variants[MOST];
@@ -85,7 +86,8 @@ TEST(what_no_cuda_tactic_solves_has_no_default, "") {
 }
 
 TEST(architectures_get_what_was_made_for_them, "") {
-  const struct cuda_tactic from_80 = {.least_sm = 80}, only_90 = {.least_sm = 90, .only_sm = 90}, of_100 = {.least_sm = 100, .only_sm = 100};
+  const struct cuda_tactic from_80 = {.least_sm = 80}, only_90 = {.least_sm = 90, .only_sm = 90};
+  const struct cuda_tactic of_100 = {.least_sm = 100, .only_sm = 100};
   struct tactic tactic = {.device = DEVICE_CUDA, .detail = &from_80};
   CHECK(!cuda_tactic_fits(&tactic, 75) && cuda_tactic_fits(&tactic, 80) && cuda_tactic_fits(&tactic, 120));
   tactic.detail = &only_90;

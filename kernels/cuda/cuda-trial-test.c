@@ -9,7 +9,8 @@ struct err_args {
 };
 
 /* y = -x, but for what ERR says. */
-static const char *const text = "struct err_args { FARM_POINTER(float) x; FARM_POINTER(float) y; FARM_POINTER(float) workspace; i64 elems; };\n"
+static const char *const text = "struct err_args { FARM_POINTER(float) x; FARM_POINTER(float) y; FARM_POINTER(float) workspace;"
+                                " i64 elems; };\n"
                                 "FARM_KERNEL(err, err_args, 128) {\n"
                                 "  for (i64 i = threadIdx.x; i < args.elems; i += 128) args.y[i] = -args.x[i];\n"
                                 "  __syncthreads();\n"
