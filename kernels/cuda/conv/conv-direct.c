@@ -18,7 +18,7 @@ static double results_of(const struct problem *problem) {
 
 static bool legal(const struct problem *problem, const struct variant *variant) {
   (void)variant;
-  return results_of(problem) / THREADS < INT32_MAX;
+  return results_of(problem) < INT32_MAX - THREADS;
 }
 
 static double cost(const struct problem *problem, const struct variant *variant, const struct device_class *device_class, int threads) {

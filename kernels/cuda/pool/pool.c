@@ -21,7 +21,7 @@ static bool applicable(const struct problem *problem) {
   return cuda_float_type(problem->operands[0].dtype) && cuda_float_type(problem->operands[1].dtype) && d[POOL_C] < 1 << 30 &&
          d[POOL_H] < 1 << 20 && d[POOL_W] < 1 << 20 && taps_of(problem) < most && (double)h * (double)d[POOL_STRIDE_H] < most &&
          (double)w * (double)d[POOL_STRIDE_W] < most && (double)d[POOL_R] * (double)d[POOL_DIL_H] < most / 2 &&
-         (double)d[POOL_S] * (double)d[POOL_DIL_W] < most / 2 && results_of(problem) * WARP / THREADS < INT32_MAX;
+         (double)d[POOL_S] * (double)d[POOL_DIL_W] < most / 2 && results_of(problem) < INT32_MAX - THREADS;
 }
 
 static bool warps_applicable(const struct problem *problem) { return applicable(problem) && taps_of(problem) >= WARP; }
@@ -63,7 +63,7 @@ static void args_fill(const struct cuda_call *call, struct pool_args *out) {
   const int64_t *d = call->problem->dims;
   int64_t h, w;
   problem_output_hw(call->problem, &h, &w);
-  *out = (struct pool_args){.x = call->inputs[0], .out = call->outputs[0], .outputs = (long long)results_of(call->problem)};
+  *out = (struct pool_args){.x = call->inputs[0], .out = call->outputs[0], .outputs = (int)results_of(call->problem)};
   out->c = (int)d[POOL_C], out->h = (int)d[POOL_H], out->w = (int)d[POOL_W], out->out_h = (int)h, out->out_w = (int)w;
   out->r = (int)d[POOL_R], out->s = (int)d[POOL_S];
   out->stride_h = (int)d[POOL_STRIDE_H], out->stride_w = (int)d[POOL_STRIDE_W];

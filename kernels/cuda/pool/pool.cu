@@ -10,23 +10,22 @@ struct pool_site {
   const X_TYPE *plane;
 };
 
-FARM_DEVICE pool_site pool_site_of(const pool_args &args, i64 index) {
-  int c, y, x;
-  i64 n;
+FARM_DEVICE pool_site pool_site_of(const pool_args &args, int index) {
+  int c, y, x, n;
   if (NHWC) {
-    c = (int)(index % args.c);
-    x = (int)(index / args.c % args.out_w);
-    y = (int)(index / args.c / args.out_w % args.out_h);
+    c = index % args.c;
+    x = index / args.c % args.out_w;
+    y = index / args.c / args.out_w % args.out_h;
     n = index / args.c / args.out_w / args.out_h;
   } else {
-    x = (int)(index % args.out_w);
-    y = (int)(index / args.out_w % args.out_h);
-    c = (int)(index / args.out_w / args.out_h % args.c);
+    x = index % args.out_w;
+    y = index / args.out_w % args.out_h;
+    c = index / args.out_w / args.out_h % args.c;
     n = index / args.out_w / args.out_h / args.c;
   }
   const i64 area = (i64)args.h * args.w;
   return pool_site{c, y * args.stride_h - args.pad_t, x * args.stride_w - args.pad_l,
-                   reinterpret_cast<const X_TYPE *>(args.x) + (NHWC ? n * area * args.c + c : (n * args.c + c) * area)};
+                   reinterpret_cast<const X_TYPE *>(args.x) + (NHWC ? n * area * args.c + c : ((i64)n * args.c + c) * area)};
 }
 
 /* A tap's value, and whether there is one. */
@@ -47,7 +46,7 @@ FARM_DEVICE int pool_taps(int start, int taps, int dilation, int low, int high) 
   return count;
 }
 
-FARM_DEVICE void pool_put(const pool_args &args, const pool_site &site, i64 index, float joined) {
+FARM_DEVICE void pool_put(const pool_args &args, const pool_site &site, int index, float joined) {
   float result = joined;
   if (AVERAGE) {
     const bool all = args.count_padding != 0;
@@ -59,7 +58,7 @@ FARM_DEVICE void pool_put(const pool_args &args, const pool_site &site, i64 inde
 }
 
 FARM_KERNEL(pool_threads, pool_args, 256) {
-  const i64 index = (i64)blockIdx.x * 256 + threadIdx.x;
+  const int index = (int)(blockIdx.x * 256 + threadIdx.x);
   if (index >= args.outputs) return;
   const pool_site site = pool_site_of(args, index);
   float joined = pool_nothing(), value;
@@ -70,7 +69,7 @@ FARM_KERNEL(pool_threads, pool_args, 256) {
 }
 
 FARM_KERNEL(pool_warps, pool_args, 256) {
-  const i64 index = (i64)blockIdx.x * 8 + threadIdx.x / 32;
+  const int index = (int)(blockIdx.x * 8 + threadIdx.x / 32);
   const int lane = (int)threadIdx.x % 32;
   if (index >= args.outputs) return; // the whole warp
   const pool_site site = pool_site_of(args, index);
