@@ -22,5 +22,5 @@ gpu-bundle: $(BUNDLE_PROGRAMS) $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so 
 	@sh gpu-check/make-bundle.sh $(BUILD) $(BUNDLE) $(BUNDLE_MOST_MIB)
 
 gpu-bundle-check: gpu-bundle
-	@sh tests/gpu-bundle.sh $(BUILD)
+	@GPU_BUNDLE=all sh tests/gpu-bundle.sh $(BUILD)
 .PHONY: gpu-bundle gpu-bundle-check

@@ -44,7 +44,7 @@ cxx=$(for file in "$bundle"/bin/* "$bundle"/test/* "$bundle"/lib/*; do objdump -
   echo "commit $(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)"
   echo "libstdcxx ${cxx:-none}"
   echo "fallback_glibc $(for file in "$bundle"/fallback/*; do wanted "$file"; done | sort -V | tail -n 1)"
-  (cd "$bundle" && find . -type f ! -name MANIFEST | LC_ALL=C sort | xargs b2sum -l 256)
+  (cd "$bundle" && find . -type f ! -name 'MANIFEST*' | LC_ALL=C sort | xargs b2sum -l 256)
 } > "$bundle/MANIFEST.new"
 mv "$bundle/MANIFEST.new" "$bundle/MANIFEST"
 

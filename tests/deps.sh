@@ -1,6 +1,6 @@
 #!/bin/sh
 # The distribution packages that tunefarm is built and tested with. `deps.sh show` lists them, `deps.sh install` adds what is missing.
-packages="gcc g++ make ccache binutils libzmq3-dev liblmdb-dev libjansson-dev libsodium-dev libzstd-dev libonnx-testdata xz-utils procps clang libclang-rt-dev"
+packages="gcc g++ make ccache binutils libzmq3-dev liblmdb-dev libjansson-dev libsodium-dev libzstd-dev libonnx-testdata xz-utils procps python3 clang libclang-rt-dev"
 
 missing=
 for package in $packages; do

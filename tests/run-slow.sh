@@ -3,7 +3,7 @@
 build=$1
 shift
 failed=0
-sh tests/run.sh --slow "$build" "$@" tests/chaos.sh || failed=$((failed + 1))
+GPU_BUNDLE=all sh tests/run.sh --slow "$build" "$@" tests/chaos.sh tests/gpu-bundle.sh || failed=$((failed + 1))
 make --no-print-directory asan-test DEPS=no || failed=$((failed + 1))
 make --no-print-directory tsan-test DEPS=no || failed=$((failed + 1))
 make --no-print-directory fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-30}" DEPS=no || failed=$((failed + 1))

@@ -54,7 +54,7 @@ def case_run(machine, name, seconds):
 
 
 def model_run(machine, name, dtype, seconds):
-    model = models.synth_model(machine, name, dtype, 1)
+    model = models.model(machine, name, dtype, 1)
     engine = models.engine_path(machine, name, dtype, 1, "default")
     built, report = models.build(machine, model, engine, seconds / 2, "--effort", "0", "--cache-mode", "off")
     count, names = models.host_steps(report)
@@ -95,14 +95,14 @@ def run(phase, machine, options):
     tests(phase, machine, options)
     if os.path.exists(models.file_model(machine, "mnist")):
         phase.run("onnx mnist", lambda: case_run(machine, "mnist", min(120, phase.left())), 10)
-    for dtype in () if options.small else models.DTYPES:
-        for name in options.models or models.SYNTH:
-            least = 15 + models.SYNTH[name][2]
-            phase.run(f"model {name} {dtype}", lambda: model_run(machine, name, dtype, min(240, phase.left())), least)
+    nets = [("tiny", "f32")] if options.small else [(name, dtype) for dtype in models.DTYPES for name in options.models or models.SYNTH]
+    for name, dtype in nets:
+        least = 5 if options.small else 15 + models.SYNTH[name][2]
+        phase.run(f"model {name} {dtype}", lambda: model_run(machine, name, dtype, min(240, phase.left())), least)
     tours = [(d["family"], f"{d['reached']} of {d['problems']}", d["variants"], d["tactics"], d["texts"], d["refused"], d["worst_share"])
              for d in (item["data"] for item in phase.items) if "family" in d]
-    nets = [(item["key"][6:], item["verdict"], (item["data"].get("check") or {}).get("max_rel_to_max"), item["data"].get("host_steps"),
+    rows = [(item["key"][6:], item["verdict"], (item["data"].get("check") or {}).get("max_rel_to_max"), item["data"].get("host_steps"),
              ", ".join(item["data"].get("host_names", [])[:6])) for item in phase.items if item["key"].startswith("model ")]
     phase.finish([("Tactics against the reference", ("family", "problems", "variants", "tactics", "texts", "refused",
                                                      "worst error / tolerance"), tours),
-                  ("Models against the reference", ("model", "verdict", "largest error / largest value", "host steps", "which"), nets)])
+                  ("Models against the reference", ("model", "verdict", "largest error / largest value", "host steps", "which"), rows)])

@@ -84,7 +84,7 @@ def rows_of(phase):
 def run(phase, machine, options):
     why = torch_absent(machine)
     if options.small:
-        alone = [("mnist", "f32", 1)]
+        alone = [("tiny", "f32", 1)]
     else:
         alone = [(name, dtype, batch) for batch in (1, 8, 32) for dtype in models.DTYPES for name in models.RACED]
     if why:

@@ -15,14 +15,10 @@ def cache(machine):
 def work_of(options):
     """(name, dtype, batch) in the order of what is wanted first."""
     if options.small:
-        return [("mnist", "f32", 1)]
+        return [("tiny", "f32", 1)]
     names = [name for name in options.models or models.RACED]
     batches = sorted({batch for name in names for batch in models.SYNTH[name][1]})
     return [(name, dtype, batch) for batch in batches for dtype in ("f16", "f32") for name in names if batch in models.SYNTH[name][1]]
-
-
-def model_of(machine, name, dtype, batch):
-    return models.file_model(machine, name) if name == "mnist" else models.synth_model(machine, name, dtype, batch)
 
 
 def first_target(report):
@@ -30,7 +26,7 @@ def first_target(report):
 
 
 def one(machine, name, dtype, batch, effort, seconds):
-    model = model_of(machine, name, dtype, batch)
+    model = models.model(machine, name, dtype, batch)
     engine = models.engine_path(machine, name, dtype, batch, "tuned")
     again = models.engine_path(machine, name, dtype, batch, "again")
     options = ("--cache", cache(machine), "--effort", str(effort))
