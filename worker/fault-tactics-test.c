@@ -206,6 +206,7 @@ __attribute__((constructor)) static void roles_play(void) {
   for (size_t i = 0; i < sizeof tactics / sizeof *tactics; i++)
     if (catalogue_add(&tactics[i]) != FARM_OK) abort();
   if (role && strcmp(role, "child") == 0) exit(measuring_child_main(3, "", NULL));
+  if (role && strcmp(role, "gpu-child") == 0) exit(measuring_child_main(3, "", getenv("TUNEFARM_TEST_GPU")));
   if (role && strcmp(role, "nobody") == 0) _exit(0);
   if (role && strcmp(role, "babbler") == 0) _exit(babbler_role());
   if (role && strcmp(role, "worker") == 0) exit(worker_role());
@@ -266,7 +267,9 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out) {
                          .variants = variants,
                          .variants_count = (uint32_t)plan->count,
                          .spec = ""};
-  struct job_runner_options options = {.child_argv = test_child_argv(),
+  if (plan->role) setenv("TUNEFARM_TEST_ROLE", plan->role, 1);
+  struct job_runner_options options = {.supply = plan->supply,
+                                       .child_argv = test_child_argv(),
                                        .device = "cores 0",
                                        .build = "test",
                                        .hang_ns = (plan->hang_ns ? plan->hang_ns : 2000000000u) * (under_asan() ? 4 : 1)};

@@ -46,6 +46,8 @@ struct job_plan {
   int kills;              // how often, each kill_after_ns after the one before
   const char *policy;     // NULL: cold/1 effort1
   const char *problem;    // NULL: TEST_PROBLEM
+  const char *role;       // of the child; NULL: "child"
+  enum farm_status (*supply)(void *context, const struct wire_job *job, uint32_t variant, int child_fd); // see job-runner.h
 };
 
 /* Fails the test when it does not end within a minute, or an entry comes twice. */

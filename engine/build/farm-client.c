@@ -93,6 +93,9 @@ static enum farm_status classes_find(void *context, const struct target_word *wo
   FAIL_IF(!list.items, FARM_NO_MEMORY, "out of memory for device classes");
   TRY(farm->prefer_records ? recorded_add(farm->client, &list) : registered_add(farm->client, &list));
   if (list.count == 0) TRY(farm->prefer_records ? registered_add(farm->client, &list) : recorded_add(farm->client, &list));
+  bool any = list.count == 0 && gpu && word->scope != TARGET_EVERY; // a section for a class that nobody has seen
+  for (int i = 0; i < list.count; i++) any |= strncmp(list.items[i], "cuda ", 5) == 0;
+  if (any && farm->images) TRY(farm_images_ready(farm->images)); // the linker notes the compiler before it asks for an image
   *out = list.items;
   *out_count = list.count;
   return FARM_OK;

@@ -1,0 +1,72 @@
+/* A farm with a GPU, which is the fake driver's: builds measure, keep what they compiled, share, and are repeated without a device. */
+#include "command-test.h"
+
+#define FAKE "sm=90,product=fake,mem=1g,l2=16384,sms=2"
+
+/* The library beside the command. */
+static void library_named(const char *variable, const char *name) {
+  char path[PATH_MAX], *slash;
+  REQUIRE(realpath(program(), path) && (slash = strrchr(path, '/')) && strlen(path) + strlen(name) < sizeof path);
+  strcpy(slash + 1, name);
+  if (access(path, R_OK) != 0) SKIP("%s is not built", path);
+  setenv(variable, path, 1);
+}
+
+static void gpu_begin(const char *about) {
+  library_named("TUNEFARM_LIBCUDA", "libfakecuda.so");
+  library_named("TUNEFARM_LIBNVRTC", "libfakenvrtc.so");
+  setenv("TUNEFARM_FAKE_CUDA", about, 1);
+  setenv("XDG_RUNTIME_DIR", test_folder(), 1);
+}
+
+static void gpu_end(void) { // neither driver nor compiler
+  setenv("TUNEFARM_LIBCUDA", "/nonexistent/libcuda.so", 1);
+  setenv("TUNEFARM_LIBNVRTC", "/nonexistent/libnvrtc.so", 1);
+}
+
+#define BUILD "--target", "cuda-sm90", "--effort", "1", "--compare", "0"
+
+static json_t *target_of(json_t *report) { return json_array_get(json_object_get(report, "targets"), 0); }
+
+static json_t *build(const char *model, const char *engine, const char *cache) {
+  return json_of(command_say("build", model, "-o", engine, BUILD, "--cache", cache, "--json"));
+}
+
+static double stat_of(const char *cache, const char *name) {
+  json_t *root = json_of(command_say("cache", "stats", "--cache", cache, "--json"));
+  double value = number_at(root, name);
+  json_decref(root);
+  return value;
+}
+
+static void same_engines(json_t *a, json_t *b) { CHECK_TEXT(text_at(a, "digest"), text_at(b, "digest")); }
+
+/* Measured once, then from the cache; from another cache without a driver; and what is missing there is named. */
+TEST(gpu_build_is_repeated_without_a_device, "timeout:240") {
+  const char *model = small_model("net.onnx", "2"), *engine = in_folder("net.engine"), *bundle = in_folder("net.bundle");
+  const char *first_cache = in_folder("first"), *other_cache = in_folder("other");
+  gpu_begin(FAKE);
+  json_t *first = build(model, engine, first_cache), *again = build(model, engine, first_cache);
+  CHECK(strncmp(text_at(target_of(first), "device_class"), "cuda sm:90 product:fake ", 24) == 0);
+  CHECK_MESSAGE(number_at(target_of(first), "measured") == 2 && number_at(target_of(first), "failed") == 0, "%s",
+                json_dumps(first, 0));
+  CHECK(number_at(target_of(again), "measured") == 0 && number_at(target_of(again), "hits") == 2);
+  same_engines(first, again);
+  CHECK(stat_of(first_cache, "artefacts") >= 2 && stat_of(first_cache, "corrupt") == 0);
+  command_works("cache", "export", "-o", bundle, "--cache", first_cache);
+  gpu_end();
+  command_works("cache", "import", bundle, "--cache", other_cache);
+  CHECK(stat_of(other_cache, "artefacts") == stat_of(first_cache, "artefacts"));
+  command_works("cache", "verify", "--cache", other_cache);
+  json_t *locked = json_of(command_say("build", model, "-o", engine, BUILD, "--cache", other_cache, "--cache-mode", "locked", "--json"));
+  same_engines(first, locked);
+  command_works("cache", "prune", "--key", "artefact|", "--cache", other_cache);
+  CHECK(stat_of(other_cache, "artefacts") == 0);
+  struct said said = command_say("build", model, "-o", engine, BUILD, "--cache", other_cache, "--cache-mode", "locked");
+  CHECK_MESSAGE(said.code == 3 && strstr(said.error, "compiled kernels are not in the store"), "code %d: %s", said.code, said.error);
+  said_free(&said);
+  said = command_say("build", model, "-o", engine, BUILD, "--cache", in_folder("empty"), "--cache-mode", "locked");
+  CHECK_MESSAGE(said.code == 3, "code %d: %s", said.code, said.error);
+  said_free(&said);
+  json_decref(first), json_decref(again), json_decref(locked);
+}
