@@ -35,7 +35,7 @@ struct link_images {
    * from a store and is not there (the message names the key), FARM_UNSUPPORTED without store and compiler. */
   enum farm_status (*get)(void *context, const char *source, int sm, struct bytes_writer *out_image);
   void *context;
-  const char *compiler; // "nvrtc 13.0": noted in the section; part of an artefact's key
+  const char *compiler; // "nvrtc 13.0": noted in the section; part of an artefact's key; may be filled in by the first `get`
 };
 
 struct link_target {

@@ -143,6 +143,13 @@ static enum farm_status plan_emit(struct emitter *emitter) {
   return bindings_fill(emitter);
 }
 
+/* A store knows its compiler when it was asked for the first image. */
+static enum farm_status compiler_note(struct engine *engine, const struct link_images *images, struct engine_section *section) {
+  section->compiler = arena_string(&engine->arena, images->compiler, strlen(images->compiler));
+  FAIL_IF(!section->compiler, FARM_NO_MEMORY, "out of memory for a section");
+  return FARM_OK;
+}
+
 enum farm_status link_section(struct link_engine *engine, struct model *model, const struct link_target *target,
                               const struct lock_section *pins, bool measured, struct lock *lock) {
   char class_text[DEVICE_CLASS_TEXT_MAX];
@@ -154,8 +161,7 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   struct engine_section section = {.threads = target->threads, .measured = measured, .compiler = ""};
   section.device_class = arena_string(&engine->engine.arena, class_text, strlen(class_text));
   if (cuda) section.sm = target->device_class.sm;
-  if (cuda) section.compiler = arena_string(&engine->engine.arena, target->images->compiler, strlen(target->images->compiler));
-  FAIL_IF(!section.device_class || !section.compiler, FARM_NO_MEMORY, "out of memory for a section");
+  FAIL_IF(!section.device_class, FARM_NO_MEMORY, "out of memory for a section");
   struct emitter emitter = {.model = model,
                             .target = target,
                             .pins = pins,
@@ -167,6 +173,8 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   enum farm_status status = FARM_OK;
   if (lock) TRY_OR(lock_section_add(lock, class_text, target->threads, measured, &emitter.lock_section), free_emitter);
   TRY_OR(plan_emit(&emitter), free_emitter);
+  if (cuda) TRY_OR(compiler_note(&engine->engine, target->images, &section), free_emitter);
+  TRY_OR(section_check(&section, link_engine_get(engine)), free_emitter); // what a reader would refuse is not linked
   engine->engine.sections[engine->engine.section_count++] = section;
   if (lock) engine->engine.lock_digest = lock_digest(lock);
 free_emitter:
