@@ -38,7 +38,7 @@ FARM_KERNEL(gemm_skinny, gemm_args, WARPS * 32) {
   const bool inside = column < args.product.columns; // of the whole warp
   const B_TYPE *b = right.base + (inside ? (i64)column * right.line_step : 0);
   float sums[ROWS] = {};
-#pragma unroll(ROWS > 4 ? 1 : 2)
+#pragma unroll(ROWS * RUN > 16 ? 1 : 2)
   for (int k = range.first + lane * RUN; k < (inside ? range.end : 0); k += 32 * RUN) {
     float y[RUN];
     run_load<B_TYPE, RUN>(y, b + k);
