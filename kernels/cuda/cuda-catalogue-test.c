@@ -1,4 +1,5 @@
-/* The catalogue for classes of GPUs, the texts embedded in this build, and estimates: nothing here needs a device or a compiler. */
+/* The catalogue for classes of GPUs, the texts embedded in this build, and estimates: nothing here needs a device or a compiler.
+ */
 #include "../../tests/kit/test.h"
 #include "cuda-cost.h"
 #include "cuda-tactic.h"
@@ -146,9 +147,12 @@ static double cheapest(const char *text, const struct device_class *device_class
 
 /* Within a factor of two of what bandwidth allows for large problems, and never cheaper for more work. */
 TEST(estimates_follow_the_class, "") {
-  static const char *const grow[] = {"softmax outer%d len512 f32", "norm layer rows%d len768 f16", "transpose d%d d64 perm10 f32",
+  static const char *const grow[] = {"softmax outer%d len512 f32",
+                                     "norm layer rows%d len768 f16",
+                                     "transpose d%d d64 perm10 f32",
                                      "map d%d d768 in:f32[01] in:f32[.1] out:f32 {%%2=add %%0 %%1;out %%2}",
-                                     "map d%d r49 in:f32[01] out:f32 {out mean %%0}", "map r64 d%d in:f32[01] out:f32 {out sum %%0}"};
+                                     "map d%d r49 in:f32[01] out:f32 {out mean %%0}",
+                                     "map r64 d%d in:f32[01] out:f32 {out sum %%0}"};
   struct device_class h200, t4;
   REQUIRE_OK(device_class_parse(classes[1], &h200));
   REQUIRE_OK(device_class_parse(classes[0], &t4));

@@ -2,11 +2,14 @@
 #include "cuda-cost.h"
 
 enum {
-  USUAL_SMS = 108, USUAL_CLOCK = 1700, USUAL_MEMORY_CLOCK = 2600, // for `cuda sm:90`, a class without the other words
+  USUAL_SMS = 108,
+  USUAL_CLOCK = 1700,
+  USUAL_MEMORY_CLOCK = 2600, // for `cuda sm:90`, a class without the other words
   GDDR_CLOCK = 4500,
-  STACKED_BUS_BYTES = 640, GDDR_BUS_BYTES = 40, // 5120 and 320 lines
-  SM_BYTES_PER_CLOCK = 48,                      // what one multiprocessor can draw
-  SM_THREADS_FOR_BANDWIDTH = 256                // fewer do not have enough loads under way
+  STACKED_BUS_BYTES = 640,
+  GDDR_BUS_BYTES = 40,           // 5120 and 320 lines
+  SM_BYTES_PER_CLOCK = 48,       // what one multiprocessor can draw
+  SM_THREADS_FOR_BANDWIDTH = 256 // fewer do not have enough loads under way
 };
 static const double LAUNCH_NS = 2200, LATENCY_NS = 700, REACHED = 0.85;
 
@@ -28,5 +31,6 @@ double cuda_cost(const struct device_class *device_class, const struct cuda_work
   const double drawing = (blocks < sms * crowd ? blocks : sms * crowd) / crowd; // multiprocessors' worth of loads under way
   const double moving = work->bytes / cuda_bandwidth(device_class) + work->bytes / (drawing * SM_BYTES_PER_CLOCK * clocks);
   const double computing = work->operations / blocks * waves / (or_usual(work->per_clock, CUDA_F32_PER_CLOCK) * clocks);
-  return LAUNCH_NS * (work->launches < 1 ? 1 : work->launches) + LATENCY_NS * work->depth + (moving > computing ? moving : computing);
+  return LAUNCH_NS * (work->launches < 1 ? 1 : work->launches) + LATENCY_NS * work->depth +
+         (moving > computing ? moving : computing);
 }

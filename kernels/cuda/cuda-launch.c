@@ -35,7 +35,8 @@ int cuda_widest_vector(const struct problem *problem) {
   return widest;
 }
 
-void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments, size_t bytes) {
+void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments,
+                      size_t bytes) {
   memset(out, 0, sizeof *out);
   out->entry = entry;
   out->grid[0] = blocks < 1 ? 1 : blocks > cuda_grid_most ? (uint32_t)cuda_grid_most : (uint32_t)blocks;
@@ -70,8 +71,8 @@ double cuda_rows_blocks(const struct cuda_rows *rows, double count) {
   return (double)(int64_t)((count + per_block - 1) / per_block);
 }
 
-double cuda_rows_cost(const struct cuda_rows *rows, const struct problem *problem, const struct device_class *device_class, double count,
-                      double len, int passes, double operations_per_elem) {
+double cuda_rows_cost(const struct cuda_rows *rows, const struct problem *problem, const struct device_class *device_class,
+                      double count, double len, int passes, double operations_per_elem) {
   const double reread = rows->items ? 1 : 1 + 0.35 * (passes - 1); // what is read again mostly comes from a cache
   const double rounds = rows->items ? rows->items : len / ((double)rows->group * rows->vector);
   const double idle = rows->items ? (double)rows->items * rows->group * rows->vector / len : 1;

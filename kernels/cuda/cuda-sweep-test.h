@@ -1,8 +1,9 @@
-/* Tests only: CUDA variants of a problem, compiled by NVRTC for every architecture, and run in the emulator against the reference.
+/* Tests only: CUDA variants of a problem, compiled by NVRTC for every architecture, and run in the emulator against the
+ * reference.
  *
- * One text serves many variants and problems, so each is compiled once per sweep. A covering sweep is for `make test`: it takes each tactic
- * when it is first met, and on a device one variant, another one each time, of every other problem. With a stride above 1 a sweep takes
- * each stride-th variant instead.
+ * One text serves many variants and problems, so each is compiled once per sweep. A covering sweep is for `make test`: it takes
+ * each tactic when it is first met, and on a device one variant, another one each time, of every other problem. With a stride
+ * above 1 a sweep takes each stride-th variant instead.
  */
 #ifndef KERNELS_CUDA_CUDA_SWEEP_TEST_H
 #define KERNELS_CUDA_CUDA_SWEEP_TEST_H
@@ -29,7 +30,7 @@ struct cuda_sweep {
   struct {
     struct digest key;
     struct bytes_writer cubin;
-  } *texts;
+  } * texts;
 };
 
 /* For compiling alone: SKIPs without NVRTC. */
@@ -108,7 +109,8 @@ static inline void cuda_sweep_compile(struct cuda_sweep *sweep, const char *text
   sweep->checked++;
 }
 
-static inline void cuda_sweep_run(struct cuda_sweep *sweep, const char *text, struct kernel_case *made, const struct variant *variant) {
+static inline void cuda_sweep_run(struct cuda_sweep *sweep, const char *text, struct kernel_case *made,
+                                  const struct variant *variant) {
   struct cuda_trial_options options = {.cubin = cuda_sweep_cubin, .context = sweep, .copies = 2};
   struct cuda_trial *trial = NULL;
   struct kernel_verdict verdict = {0};
@@ -122,10 +124,12 @@ static inline void cuda_sweep_run(struct cuda_sweep *sweep, const char *text, st
   sweep->checked++;
 }
 
-static inline void cuda_sweep_variant(struct cuda_sweep *sweep, const char *text, const struct problem *problem, struct kernel_case *made,
-                                      const struct variant *variant) {
-  if (made) cuda_sweep_run(sweep, text, made, variant);
-  else cuda_sweep_compile(sweep, text, problem, variant, sweep->device_class.sm);
+static inline void cuda_sweep_variant(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
+                                      struct kernel_case *made, const struct variant *variant) {
+  if (made)
+    cuda_sweep_run(sweep, text, made, variant);
+  else
+    cuda_sweep_compile(sweep, text, problem, variant, sweep->device_class.sm);
 }
 
 /* Notes it, too. */
@@ -184,7 +188,7 @@ static inline void cuda_sweep_problem(struct cuda_sweep *sweep, const char *text
   arena_free(&arena);
 }
 
-#define CUDA_SWEEP_PROBLEMS(sweep, list)                                                                     \
+#define CUDA_SWEEP_PROBLEMS(sweep, list)                                                                                         \
   for (size_t p_ = 0; p_ < sizeof(list) / sizeof *(list); p_++) cuda_sweep_problem(&(sweep), (list)[p_])
 
 #endif

@@ -39,8 +39,14 @@ static size_t sixteen(const struct problem *problem, const struct variant *varia
 }
 
 static const struct cuda_tactic err_cuda = {.least_sm = 75, .source = err_source, .launches = err_launches};
-static const struct tactic err_tactic = {.id = "map__err__sm75", .kind = PROBLEM_MAP, .device = DEVICE_CUDA, .source = "cuda-map",
-                                         .packed_operand = -1, .detail = &err_cuda, .applicable = always, .workspace = sixteen};
+static const struct tactic err_tactic = {.id = "map__err__sm75",
+                                         .kind = PROBLEM_MAP,
+                                         .device = DEVICE_CUDA,
+                                         .source = "cuda-map",
+                                         .packed_operand = -1,
+                                         .detail = &err_cuda,
+                                         .applicable = always,
+                                         .workspace = sixteen};
 
 static enum farm_status attempt(struct cuda_sweep *sweep, const char *err, struct kernel_verdict *out_verdict) {
   struct arena arena = {0};
@@ -81,8 +87,8 @@ TEST(cuda_trials_find_every_way_to_err, "timeout:120") {
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     struct kernel_verdict verdict = {0};
     enum farm_status status = attempt(&sweep, ways[i].err, &verdict);
-    CHECK_MESSAGE(status == ways[i].status && (status == FARM_OK || strstr(status_message(), ways[i].words)), "%s: %s: %s", ways[i].err,
-                  status_name(status), status == FARM_OK ? "" : status_message());
+    CHECK_MESSAGE(status == ways[i].status && (status == FARM_OK || strstr(status_message(), ways[i].words)), "%s: %s: %s",
+                  ways[i].err, status_name(status), status == FARM_OK ? "" : status_message());
     CHECK(verdict.compared == 300);
   }
   cuda_sweep_end(&sweep);

@@ -1,5 +1,5 @@
-/* See cuda-trial.h. All device buffers of a trial stand in one list, each between its own guard zones, so that freeing and checking
- * them are one loop each.
+/* See cuda-trial.h. All device buffers of a trial stand in one list, each between its own guard zones, so that freeing and
+ * checking them are one loop each.
  */
 #include "cuda-trial.h"
 
@@ -26,7 +26,7 @@ struct cuda_trial {
   uint64_t patience_ns;
   struct device_buffer *buffers;
   int buffer_count, buffer_capacity;
-  void *layout_inputs[PROBLEM_MAX_OPERANDS]; // nhwc copies on the host of what has a layout
+  void *layout_inputs[PROBLEM_MAX_OPERANDS];                       // nhwc copies on the host of what has a layout
   int inputs[PROBLEM_MAX_OPERANDS], outputs[PROBLEM_MAX_OPERANDS]; // places in `buffers` of the first copy
   int packed, workspace;                                           // likewise; -1: none
   struct cuda_image *image;
@@ -55,7 +55,8 @@ static enum farm_status buffers_filled(struct cuda_trial *trial, const char *wha
     TRY(buffer_add(trial, what, index, bytes));
     const cuda_address to = data_of(trial, trial->buffer_count - 1);
     if (bytes > 0)
-      TRY(i == 0 ? cuda_copy_in(trial->device, to, from, bytes) : cuda_copy_on(trial->device, to, data_of(trial, *out_place), bytes));
+      TRY(i == 0 ? cuda_copy_in(trial->device, to, from, bytes)
+                 : cuda_copy_on(trial->device, to, data_of(trial, *out_place), bytes));
   }
   return FARM_OK;
 }
@@ -82,7 +83,8 @@ static enum farm_status upload_input(struct cuda_trial *trial, int input) {
     layout_to_nhwc(type, type->data, trial->layout_inputs[input]);
   }
   const int copies = is_copied(of->problem, &trial->variant, input) ? trial->copies : 1;
-  return buffers_filled(trial, "input", input, copies, input_on_host(trial, input), of->inputs[input].bytes, &trial->inputs[input]);
+  return buffers_filled(trial, "input", input, copies, input_on_host(trial, input), of->inputs[input].bytes,
+                        &trial->inputs[input]);
 }
 
 static enum farm_status upload_packed(struct cuda_trial *trial) {
@@ -94,7 +96,8 @@ static enum farm_status upload_packed(struct cuda_trial *trial) {
   FAIL_IF(!packed, FARM_NO_MEMORY, "no memory for packed weights");
   memset(packed, PATTERN, bytes);
   tactic->pack(trial->of->problem, &trial->variant, trial->of->types[tactic->packed_operand].data, packed);
-  enum farm_status status = buffers_filled(trial, "packed copy", tactic->packed_operand, trial->copies, packed, bytes, &trial->packed);
+  enum farm_status status =
+      buffers_filled(trial, "packed copy", tactic->packed_operand, trial->copies, packed, bytes, &trial->packed);
   if (status == FARM_OK) status = cuda_wait(trial->device); // before `packed` goes
   free(packed);
   return status;
@@ -228,7 +231,8 @@ enum farm_status cuda_trial_guards(struct cuda_trial *trial) {
   FAIL_IF(!zones, FARM_NO_MEMORY, "no memory for guard zones");
   enum farm_status status = guards_download(trial, zones);
   for (int i = 0; status == FARM_OK && i < trial->buffer_count; i++)
-    if (!all_pattern(zones + (size_t)i * 2 * GUARD_BYTES, 2 * GUARD_BYTES)) status = overran(trial, "outside", &trial->buffers[i]);
+    if (!all_pattern(zones + (size_t)i * 2 * GUARD_BYTES, 2 * GUARD_BYTES))
+      status = overran(trial, "outside", &trial->buffers[i]);
   free(zones);
   return status;
 }

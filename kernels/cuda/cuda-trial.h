@@ -4,8 +4,8 @@
  *   variant ──source──► options.cubin ──► image ──► one prepared step per copy of the weights
  *   run(turn) puts that step on the stream, nothing else: it may be captured and timed.    check runs, downloads, compares
  *
- * What is copied, so that a run does not find the last run's weights in a cache: the packed operand, or else every operand that the
- * problem calls constant.
+ * What is copied, so that a run does not find the last run's weights in a cache: the packed operand, or else every operand that
+ * the problem calls constant.
  */
 #ifndef KERNELS_CUDA_CUDA_TRIAL_H
 #define KERNELS_CUDA_CUDA_TRIAL_H

@@ -1,5 +1,5 @@
-/* Arguments of the map kernels. Operands are dense, so dims tell all of their strides; which dims one has is in the text. For host and
- * kernel.
+/* Arguments of the map kernels. Operands are dense, so dims tell all of their strides; which dims one has is in the text. For
+ * host and kernel.
  */
 #ifndef KERNELS_CUDA_MAP_MAP_ARGS_H
 #define KERNELS_CUDA_MAP_MAP_ARGS_H

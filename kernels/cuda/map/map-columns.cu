@@ -1,5 +1,5 @@
-/* A map whose innermost dim is kept while others are reduced: a block makes COLUMNS neighbouring elements of every output, SPLIT threads
- * share one of them, each every SPLIT-th value. Neighbouring threads read neighbouring elements.
+/* A map whose innermost dim is kept while others are reduced: a block makes COLUMNS neighbouring elements of every output, SPLIT
+ * threads share one of them, each every SPLIT-th value. Neighbouring threads read neighbouring elements.
  */
 FARM_KERNEL(map_columns, map_args, COLUMNS * SPLIT) {
   FARM_SHARED(float, parts, OUTPUTS * COLUMNS * SPLIT);

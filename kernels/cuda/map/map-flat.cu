@@ -1,5 +1,5 @@
-/* A map without a reduction: each thread makes ITEMS times VECTOR neighbouring elements of every output, all of them before it stores the
- * first. Behind the last whole vector (of rank 1 only) it goes by single elements.
+/* A map without a reduction: each thread makes ITEMS times VECTOR neighbouring elements of every output, all of them before it
+ * stores the first. Behind the last whole vector (of rank 1 only) it goes by single elements.
  */
 FARM_DEVICE void map_tail(const map_args &args, INDEX at, INDEX end) {
   for (INDEX i = at; i < end; i++) {

@@ -1,4 +1,6 @@
-/* What the instructions of a map compute, in the terms of problem/map-evaluate.c: NaN goes through all but comparisons, logic and sign. */
+/* What the instructions of a map compute, in the terms of problem/map-evaluate.c: NaN goes through all but comparisons, logic
+ * and sign.
+ */
 FARM_DEVICE float map_add(float a, float b) { return a + b; }
 FARM_DEVICE float map_sub(float a, float b) { return a - b; }
 FARM_DEVICE float map_mul(float a, float b) { return a * b; }

@@ -17,7 +17,8 @@ static const char *const problems[] = {
     "map d96 in:bf16[0] in:f16[0] out:f16 {%2=silu %0;%3=mul %1 %2;%4=max %3 $0;%5=min %4 $1;out %5}",
     "map d900 in:f32[0] out:f32 {%1=neg %0;%2=abs %1;%3=sqrt %2;%4=exp %3;%5=log %4;%6=sin %5;%7=cos %6;%8=tanh %7;%9=erf %8;"
     "%10=sigmoid %9;%11=softplus %10;%12=reciprocal %11;%13=pow %12 $0;out %13}",
-    "map d900 in:f32[0] in:f32[0] out:f32 {%2=mul %0 $0;%3=floor %2;%4=ceil %2;%5=round %2;%6=sign %0;%7=sub %4 %3;%8=hard_swish %1;"
+    "map d900 in:f32[0] in:f32[0] out:f32 {%2=mul %0 $0;%3=floor %2;%4=ceil %2;%5=round %2;%6=sign %0;%7=sub %4 %3;%8=hard_swish "
+    "%1;"
     "%9=less_equal %5 %6;%10=not %9;%11=equal %7 %10;%12=and %11 %0;%13=or %12 %1;%14=where %13 %8 %7;out %14}",
     "map d6 r49 in:f32[01] out:f32 {out mean %0}",
     "map d3 r1000 in:f16[01] in:f16[01] out:f16 {%2=mul %0 %1;out sum %2}",

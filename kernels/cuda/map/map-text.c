@@ -1,8 +1,8 @@
 /* A map program as CUDA C++:
  *
- *   template <int count> void map_values(args, c, out)   loads of `count` elements along the last dim from coordinates c, then per
- *                                                        element one line per instruction: const float r5 = map_gelu(r4);
- *   template <int count> void map_store(args, at, v)     the outputs, at element `at` of each
+ *   template <int count> void map_values(args, c, out)   loads of `count` elements along the last dim from coordinates c, then
+ * per element one line per instruction: const float r5 = map_gelu(r4); template <int count> void map_store(args, at, v)     the
+ * outputs, at element `at` of each
  *
  * An operand's element lies at the Horner sum of the coordinates along the dims it has. One without the last dim is loaded once.
  */
@@ -26,8 +26,10 @@ static void put_offset(const struct problem *problem, int operand, struct strbuf
   for (int d = 0; d < problem->dim_count; d++) {
     if (!(problem->operands[operand].uses >> d & 1)) continue;
     struct strbuf next = {0};
-    if (text.length == 0) strbuf_printf(&next, "c[%d]", d);
-    else strbuf_printf(&next, "(%s) * (INDEX)args.dims[%d] + c[%d]", strbuf_text(&text), d, d);
+    if (text.length == 0)
+      strbuf_printf(&next, "c[%d]", d);
+    else
+      strbuf_printf(&next, "(%s) * (INDEX)args.dims[%d] + c[%d]", strbuf_text(&text), d, d);
     strbuf_free(&text);
     text = next;
   }
@@ -60,7 +62,8 @@ static void put_instruction(const struct map_program *program, int index, struct
 
 static void put_values(const struct problem *problem, struct strbuf *out) {
   const struct map_program *program = problem->program;
-  strbuf_add(out, "template <int count> FARM_DEVICE void map_values(const map_args &args, const INDEX *c, float (*out)[count]) {\n");
+  strbuf_add(out,
+             "template <int count> FARM_DEVICE void map_values(const map_args &args, const INDEX *c, float (*out)[count]) {\n");
   for (int i = 0; i < problem->input_count; i++) put_load(problem, i, out);
   strbuf_add(out, "#pragma unroll\n  for (int e = 0; e < count; e++) {\n");
   for (int i = 0; i < problem->input_count; i++)

@@ -17,7 +17,8 @@ static const int16_t vectors[] = {8, 4, 1};
 static const int16_t columns[] = {32, 64};
 static const int16_t splits[] = {1, 4, 16};
 
-_Static_assert(MAP_MAX_OPERANDS == 12 && MAP_MAX_OUTPUTS == 4 && MAP_MAX_PARAMS == 32 && TENSOR_MAX_RANK == 8, "as in map-args.h");
+_Static_assert(MAP_MAX_OPERANDS == 12 && MAP_MAX_OUTPUTS == 4 && MAP_MAX_PARAMS == 32 && TENSOR_MAX_RANK == 8,
+               "as in map-args.h");
 
 /* ---- applicable ---- */
 static int64_t extent(const struct problem *problem, uint32_t mask) {
@@ -50,8 +51,8 @@ static bool columns_applicable(const struct problem *problem) {
 }
 
 /* ---- legal ---- */
-/* Vectors lie along the last dim. With rank 1 there may be a rest. A narrower one than fills 16 bytes is for what the widest does not
- * divide, single elements for what neither does. */
+/* Vectors lie along the last dim. With rank 1 there may be a rest. A narrower one than fills 16 bytes is for what the widest does
+ * not divide, single elements for what neither does. */
 static bool vector_legal(const struct problem *problem, int vector, bool rest) {
   const int64_t last = problem->dims[problem->dim_count - 1];
   const int widest = cuda_widest_vector(problem);
@@ -195,19 +196,43 @@ static const struct cuda_tactic flat_cuda = {.least_sm = 75, .source = flat_sour
 static const struct cuda_tactic rows_cuda = {.least_sm = 75, .source = rows_source, .launches = rows_launches};
 static const struct cuda_tactic columns_cuda = {.least_sm = 75, .source = columns_source, .launches = columns_launches};
 
-const struct tactic map__flat__sm75 = {
-    .id = "map__flat__sm75", .kind = PROBLEM_MAP, .device = DEVICE_CUDA, .source = "cuda-map", .packed_operand = -1,
-    .detail = &flat_cuda, .params = {{"threads", flat_threads, 2}, {"v", vectors, 3}, {"items", items, 3}},
-    .applicable = flat_applicable, .legal = flat_legal, .cost = flat_cost};
-const struct tactic map__warp__sm75 = {
-    .id = "map__warp__sm75", .kind = PROBLEM_MAP, .device = DEVICE_CUDA, .source = "cuda-map", .packed_operand = -1,
-    .detail = &rows_cuda, .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}}, .applicable = rows_applicable,
-    .legal = rows_legal, .cost = rows_cost};
-const struct tactic map__block__sm75 = {
-    .id = "map__block__sm75", .kind = PROBLEM_MAP, .device = DEVICE_CUDA, .source = "cuda-map", .packed_operand = -1,
-    .detail = &rows_cuda, .params = {{"threads", block_threads, 3}, {"v", vectors, 3}}, .applicable = rows_applicable,
-    .legal = rows_legal, .cost = rows_cost};
-const struct tactic map__columns__sm75 = {
-    .id = "map__columns__sm75", .kind = PROBLEM_MAP, .device = DEVICE_CUDA, .source = "cuda-map", .packed_operand = -1,
-    .detail = &columns_cuda, .params = {{"columns", columns, 2}, {"split", splits, 3}}, .applicable = columns_applicable,
-    .legal = columns_legal, .cost = columns_cost};
+const struct tactic map__flat__sm75 = {.id = "map__flat__sm75",
+                                       .kind = PROBLEM_MAP,
+                                       .device = DEVICE_CUDA,
+                                       .source = "cuda-map",
+                                       .packed_operand = -1,
+                                       .detail = &flat_cuda,
+                                       .params = {{"threads", flat_threads, 2}, {"v", vectors, 3}, {"items", items, 3}},
+                                       .applicable = flat_applicable,
+                                       .legal = flat_legal,
+                                       .cost = flat_cost};
+const struct tactic map__warp__sm75 = {.id = "map__warp__sm75",
+                                       .kind = PROBLEM_MAP,
+                                       .device = DEVICE_CUDA,
+                                       .source = "cuda-map",
+                                       .packed_operand = -1,
+                                       .detail = &rows_cuda,
+                                       .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}},
+                                       .applicable = rows_applicable,
+                                       .legal = rows_legal,
+                                       .cost = rows_cost};
+const struct tactic map__block__sm75 = {.id = "map__block__sm75",
+                                        .kind = PROBLEM_MAP,
+                                        .device = DEVICE_CUDA,
+                                        .source = "cuda-map",
+                                        .packed_operand = -1,
+                                        .detail = &rows_cuda,
+                                        .params = {{"threads", block_threads, 3}, {"v", vectors, 3}},
+                                        .applicable = rows_applicable,
+                                        .legal = rows_legal,
+                                        .cost = rows_cost};
+const struct tactic map__columns__sm75 = {.id = "map__columns__sm75",
+                                          .kind = PROBLEM_MAP,
+                                          .device = DEVICE_CUDA,
+                                          .source = "cuda-map",
+                                          .packed_operand = -1,
+                                          .detail = &columns_cuda,
+                                          .params = {{"columns", columns, 2}, {"split", splits, 3}},
+                                          .applicable = columns_applicable,
+                                          .legal = columns_legal,
+                                          .cost = columns_cost};

@@ -1,6 +1,6 @@
-/* Layer and RMS normalisation of rows, y = (x - mean) / sqrt(variance + epsilon) * scale + bias: a group of GROUP threads (a warp, or
- * the block) takes one row, VECTOR neighbouring elements per thread at a time. The variance is taken about the mean, in a pass of its
- * own; ITEMS > 0: over registers. RMS 1 skips the mean.
+/* Layer and RMS normalisation of rows, y = (x - mean) / sqrt(variance + epsilon) * scale + bias: a group of GROUP threads (a
+ * warp, or the block) takes one row, VECTOR neighbouring elements per thread at a time. The variance is taken about the mean, in
+ * a pass of its own; ITEMS > 0: over registers. RMS 1 skips the mean.
  */
 #if GROUP > 32
 #define ROW_SUM(x) block_reduce<add_of, GROUP / 32>(x, partial)

@@ -31,7 +31,8 @@ static double norm_cost(const struct problem *problem, const struct variant *var
                         int threads) {
   (void)threads;
   struct cuda_rows rows = rows_of(problem, variant);
-  return cuda_rows_cost(&rows, problem, device_class, (double)problem->dims[NORM_ROWS], (double)problem->dims[NORM_LEN], PASSES, 6);
+  return cuda_rows_cost(&rows, problem, device_class, (double)problem->dims[NORM_ROWS], (double)problem->dims[NORM_LEN], PASSES,
+                        6);
 }
 
 /* ---- text and launch ---- */
@@ -44,8 +45,8 @@ static struct places places_of(const struct problem *problem) {
 }
 
 static void define_operand(const struct problem *problem, const char *name, int operand, struct strbuf *out) {
-  strbuf_printf(out, "#define %s %s\n#define HAS_%s %d\n", name, cuda_type_name(problem->operands[operand < 0 ? 0 : operand].dtype), name,
-                operand >= 0);
+  strbuf_printf(out, "#define %s %s\n#define HAS_%s %d\n", name,
+                cuda_type_name(problem->operands[operand < 0 ? 0 : operand].dtype), name, operand >= 0);
 }
 
 static enum farm_status norm_source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {
@@ -65,8 +66,11 @@ static enum farm_status norm_source(const struct problem *problem, const struct 
 static enum farm_status norm_launches(const struct cuda_call *call, struct cuda_launch *out, int *out_count) {
   const struct places places = places_of(call->problem);
   struct cuda_rows rows = rows_of(call->problem, call->variant);
-  struct norm_args args = {.x = call->inputs[0], .y = call->outputs[0], .rows = call->problem->dims[NORM_ROWS],
-                           .len = (int)call->problem->dims[NORM_LEN], .epsilon = call->scalars->epsilon};
+  struct norm_args args = {.x = call->inputs[0],
+                           .y = call->outputs[0],
+                           .rows = call->problem->dims[NORM_ROWS],
+                           .len = (int)call->problem->dims[NORM_LEN],
+                           .epsilon = call->scalars->epsilon};
   if (places.scale >= 0) args.scale = call->inputs[places.scale];
   if (places.bias >= 0) args.bias = call->inputs[places.bias];
   cuda_launch_line(out, "norm_rows", cuda_rows_blocks(&rows, (double)args.rows), rows.threads, &args, sizeof args);
@@ -77,11 +81,23 @@ static enum farm_status norm_launches(const struct cuda_call *call, struct cuda_
 /* ---- rows ---- */
 static const struct cuda_tactic norm_cuda = {.least_sm = 75, .source = norm_source, .launches = norm_launches};
 
-const struct tactic norm__warp__sm75 = {
-    .id = "norm__warp__sm75", .kind = PROBLEM_NORM, .device = DEVICE_CUDA, .source = "cuda-norm", .packed_operand = -1,
-    .detail = &norm_cuda, .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}}, .applicable = norm_applicable,
-    .legal = norm_legal, .cost = norm_cost};
-const struct tactic norm__block__sm75 = {
-    .id = "norm__block__sm75", .kind = PROBLEM_NORM, .device = DEVICE_CUDA, .source = "cuda-norm", .packed_operand = -1,
-    .detail = &norm_cuda, .params = {{"threads", block_threads, 4}, {"v", vectors, 3}}, .applicable = norm_applicable,
-    .legal = norm_legal, .cost = norm_cost};
+const struct tactic norm__warp__sm75 = {.id = "norm__warp__sm75",
+                                        .kind = PROBLEM_NORM,
+                                        .device = DEVICE_CUDA,
+                                        .source = "cuda-norm",
+                                        .packed_operand = -1,
+                                        .detail = &norm_cuda,
+                                        .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}},
+                                        .applicable = norm_applicable,
+                                        .legal = norm_legal,
+                                        .cost = norm_cost};
+const struct tactic norm__block__sm75 = {.id = "norm__block__sm75",
+                                         .kind = PROBLEM_NORM,
+                                         .device = DEVICE_CUDA,
+                                         .source = "cuda-norm",
+                                         .packed_operand = -1,
+                                         .detail = &norm_cuda,
+                                         .params = {{"threads", block_threads, 4}, {"v", vectors, 3}},
+                                         .applicable = norm_applicable,
+                                         .legal = norm_legal,
+                                         .cost = norm_cost};

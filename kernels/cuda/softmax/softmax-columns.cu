@@ -1,5 +1,5 @@
-/* Softmax over the middle of [outer][len][inner]: a block takes COLUMNS neighbouring columns, SPLIT threads share one of them, each every
- * SPLIT-th element. Neighbouring threads read neighbouring columns.
+/* Softmax over the middle of [outer][len][inner]: a block takes COLUMNS neighbouring columns, SPLIT threads share one of them,
+ * each every SPLIT-th element. Neighbouring threads read neighbouring columns.
  */
 FARM_KERNEL(softmax_columns, softmax_args, COLUMNS * SPLIT) {
   FARM_SHARED(float, mosts, COLUMNS * SPLIT);

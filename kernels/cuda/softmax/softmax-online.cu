@@ -1,5 +1,5 @@
-/* Largest element so far and the sum of exponentials relative to it. A new largest element scales the sum down. The largest passes NaN
- * over, the sum does not; infinity gives NaN as the formula does (x - x).
+/* Largest element so far and the sum of exponentials relative to it. A new largest element scales the sum down. The largest
+ * passes NaN over, the sum does not; infinity gives NaN as the formula does (x - x).
  */
 struct running {
   float most, sum;

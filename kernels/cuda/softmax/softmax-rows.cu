@@ -1,5 +1,6 @@
-/* Softmax of rows [outer][len]: a group of GROUP threads (a warp, or the block) takes one row, VECTOR neighbouring elements per thread
- * at a time. ITEMS > 0: the row stays in registers. ITEMS 0: largest element and sum in one pass, results in a second one.
+/* Softmax of rows [outer][len]: a group of GROUP threads (a warp, or the block) takes one row, VECTOR neighbouring elements per
+ * thread at a time. ITEMS > 0: the row stays in registers. ITEMS 0: largest element and sum in one pass, results in a second
+ * one.
  */
 #if GROUP > 32
 #define ROW_REDUCE(op, x) block_reduce<op, GROUP / 32>(x, partial)

@@ -44,7 +44,8 @@ static double rows_cost(const struct problem *problem, const struct variant *var
                         int threads) {
   (void)threads;
   struct cuda_rows rows = rows_of(problem, variant);
-  return cuda_rows_cost(&rows, problem, device_class, (double)problem->dims[SOFTMAX_OUTER], (double)problem->dims[SOFTMAX_LEN], 2, 12);
+  return cuda_rows_cost(&rows, problem, device_class, (double)problem->dims[SOFTMAX_OUTER], (double)problem->dims[SOFTMAX_LEN], 2,
+                        12);
 }
 
 static double column_tiles(const struct problem *problem, const struct variant *variant) {
@@ -57,9 +58,13 @@ static double columns_cost(const struct problem *problem, const struct variant *
   (void)threads;
   const double len = (double)problem->dims[SOFTMAX_LEN], split = variant->params[COLUMN_SPLIT];
   const double elems = (double)problem->dims[SOFTMAX_OUTER] * len * (double)problem->dims[SOFTMAX_INNER];
-  struct cuda_work work = {.bytes = problem_bytes(problem) * 1.5 * 1.1, .operations = elems * 30, .per_clock = CUDA_F32_PER_CLOCK,
-                           .blocks = column_tiles(problem, variant), .threads = variant->params[COLUMN_COLUMNS] * (int)split,
-                           .depth = 1.3 + len / split * 0.1, .launches = 1};
+  struct cuda_work work = {.bytes = problem_bytes(problem) * 1.5 * 1.1,
+                           .operations = elems * 30,
+                           .per_clock = CUDA_F32_PER_CLOCK,
+                           .blocks = column_tiles(problem, variant),
+                           .threads = variant->params[COLUMN_COLUMNS] * (int)split,
+                           .depth = 1.3 + len / split * 0.1,
+                           .launches = 1};
   return cuda_cost(device_class, &work);
 }
 
@@ -88,7 +93,10 @@ static enum farm_status columns_source(const struct problem *problem, const stru
 
 static struct softmax_args args_of(const struct cuda_call *call) {
   const int64_t *d = call->problem->dims;
-  return (struct softmax_args){.x = call->inputs[0], .y = call->outputs[0], .outer = d[SOFTMAX_OUTER], .inner = d[SOFTMAX_INNER],
+  return (struct softmax_args){.x = call->inputs[0],
+                               .y = call->outputs[0],
+                               .outer = d[SOFTMAX_OUTER],
+                               .inner = d[SOFTMAX_INNER],
                                .len = (int)d[SOFTMAX_LEN]};
 }
 
@@ -112,15 +120,33 @@ static enum farm_status columns_launches(const struct cuda_call *call, struct cu
 static const struct cuda_tactic rows_cuda = {.least_sm = 75, .source = rows_source, .launches = rows_launches};
 static const struct cuda_tactic columns_cuda = {.least_sm = 75, .source = columns_source, .launches = columns_launches};
 
-const struct tactic softmax__warp__sm75 = {
-    .id = "softmax__warp__sm75", .kind = PROBLEM_SOFTMAX, .device = DEVICE_CUDA, .source = "cuda-softmax", .packed_operand = -1,
-    .detail = &rows_cuda, .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}}, .applicable = rows_applicable,
-    .legal = rows_legal, .cost = rows_cost};
-const struct tactic softmax__block__sm75 = {
-    .id = "softmax__block__sm75", .kind = PROBLEM_SOFTMAX, .device = DEVICE_CUDA, .source = "cuda-softmax", .packed_operand = -1,
-    .detail = &rows_cuda, .params = {{"threads", block_threads, 4}, {"v", vectors, 3}}, .applicable = rows_applicable,
-    .legal = rows_legal, .cost = rows_cost};
-const struct tactic softmax__columns__sm75 = {
-    .id = "softmax__columns__sm75", .kind = PROBLEM_SOFTMAX, .device = DEVICE_CUDA, .source = "cuda-softmax", .packed_operand = -1,
-    .detail = &columns_cuda, .params = {{"columns", columns, 2}, {"split", splits, 3}}, .applicable = columns_applicable,
-    .legal = columns_legal, .cost = columns_cost};
+const struct tactic softmax__warp__sm75 = {.id = "softmax__warp__sm75",
+                                           .kind = PROBLEM_SOFTMAX,
+                                           .device = DEVICE_CUDA,
+                                           .source = "cuda-softmax",
+                                           .packed_operand = -1,
+                                           .detail = &rows_cuda,
+                                           .params = {{"threads", warp_threads, 2}, {"v", vectors, 3}},
+                                           .applicable = rows_applicable,
+                                           .legal = rows_legal,
+                                           .cost = rows_cost};
+const struct tactic softmax__block__sm75 = {.id = "softmax__block__sm75",
+                                            .kind = PROBLEM_SOFTMAX,
+                                            .device = DEVICE_CUDA,
+                                            .source = "cuda-softmax",
+                                            .packed_operand = -1,
+                                            .detail = &rows_cuda,
+                                            .params = {{"threads", block_threads, 4}, {"v", vectors, 3}},
+                                            .applicable = rows_applicable,
+                                            .legal = rows_legal,
+                                            .cost = rows_cost};
+const struct tactic softmax__columns__sm75 = {.id = "softmax__columns__sm75",
+                                              .kind = PROBLEM_SOFTMAX,
+                                              .device = DEVICE_CUDA,
+                                              .source = "cuda-softmax",
+                                              .packed_operand = -1,
+                                              .detail = &columns_cuda,
+                                              .params = {{"columns", columns, 2}, {"split", splits, 3}},
+                                              .applicable = columns_applicable,
+                                              .legal = columns_legal,
+                                              .cost = columns_cost};

@@ -1,5 +1,5 @@
-/* Any permutation: threads go through the output in order, VECTOR neighbouring elements at a time, which lie side by side in the input,
- * too, when VECTOR is more than 1.
+/* Any permutation: threads go through the output in order, VECTOR neighbouring elements at a time, which lie side by side in the
+ * input, too, when VECTOR is more than 1.
  */
 FARM_KERNEL(transpose_strided, transpose_strided_args, THREADS) {
   for (i64 block = (i64)blockIdx.x * (THREADS * VECTOR); block < args.elems; block += (i64)gridDim.x * (THREADS * VECTOR)) {

@@ -1,6 +1,6 @@
-/* The input's innermost dim a and the output's b change places: a block brings TILE by TILE elements through shared memory, so that
- * neighbouring threads read along a and write along b. A line of the tile is one element longer than it needs to be: then the elements of
- * a column lie in different banks.
+/* The input's innermost dim a and the output's b change places: a block brings TILE by TILE elements through shared memory, so
+ * that neighbouring threads read along a and write along b. A line of the tile is one element longer than it needs to be: then
+ * the elements of a column lie in different banks.
  */
 FARM_KERNEL(transpose_tiled, transpose_tiled_args, TILE * LINES) {
   FARM_SHARED(ELEM, tile, TILE * (TILE + 1));

@@ -108,8 +108,8 @@ static double tiled_cost(const struct problem *problem, const struct variant *va
 /* ---- text and launch ---- */
 static enum farm_status strided_source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {
   cuda_source_begin(out);
-  strbuf_printf(out, "#define ELEM %s\n#define RANK %d\n#define THREADS %d\n#define VECTOR %d\ntypedef %s INDEX;\n", elem_type(problem),
-                problem->dim_count, variant->params[STRIDED_THREADS], variant->params[STRIDED_VECTOR],
+  strbuf_printf(out, "#define ELEM %s\n#define RANK %d\n#define THREADS %d\n#define VECTOR %d\ntypedef %s INDEX;\n",
+                elem_type(problem), problem->dim_count, variant->params[STRIDED_THREADS], variant->params[STRIDED_VECTOR],
                 elems_of(problem) < INDEX_32_ELEMS ? "u32" : "i64");
   TRY(cuda_source_file(out, "transpose-args.h"));
   return cuda_source_file(out, "transpose-strided.cu");
@@ -117,8 +117,8 @@ static enum farm_status strided_source(const struct problem *problem, const stru
 
 static enum farm_status tiled_source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {
   cuda_source_begin(out);
-  strbuf_printf(out, "#define ELEM %s\n#define REST %d\n#define TILE %d\n#define LINES %d\n", elem_type(problem), problem->dim_count - 2,
-                variant->params[TILED_TILE], variant->params[TILED_LINES]);
+  strbuf_printf(out, "#define ELEM %s\n#define REST %d\n#define TILE %d\n#define LINES %d\n", elem_type(problem),
+                problem->dim_count - 2, variant->params[TILED_TILE], variant->params[TILED_LINES]);
   TRY(cuda_source_file(out, "transpose-args.h"));
   return cuda_source_file(out, "transpose-tiled.cu");
 }
@@ -140,8 +140,8 @@ static enum farm_status strided_launches(const struct cuda_call *call, struct cu
 static enum farm_status tiled_launches(const struct cuda_call *call, struct cuda_launch *out, int *out_count) {
   const struct problem *problem = call->problem;
   const int tile = call->variant->params[TILED_TILE], last = problem->dim_count - 1, other = last_output_dim(problem);
-  struct transpose_tiled_args args = {.x = call->inputs[0], .y = call->outputs[0], .a = problem->dims[last], .b = problem->dims[other],
-                                      .rest = 1};
+  struct transpose_tiled_args args = {
+      .x = call->inputs[0], .y = call->outputs[0], .a = problem->dims[last], .b = problem->dims[other], .rest = 1};
   args.b_stride = input_stride(problem, other);
   args.a_stride = output_stride(problem, last);
   for (int i = 0, at = 0; i < last; i++) {
@@ -151,7 +151,8 @@ static enum farm_status tiled_launches(const struct cuda_call *call, struct cuda
     args.y_strides[at++] = output_stride(problem, i);
     args.rest *= problem->dims[i];
   }
-  cuda_launch_line(out, "transpose_tiled", tiles_of(problem, tile), tile * call->variant->params[TILED_LINES], &args, sizeof args);
+  cuda_launch_line(out, "transpose_tiled", tiles_of(problem, tile), tile * call->variant->params[TILED_LINES], &args,
+                   sizeof args);
   *out_count = 1;
   return FARM_OK;
 }
@@ -160,11 +161,23 @@ static enum farm_status tiled_launches(const struct cuda_call *call, struct cuda
 static const struct cuda_tactic strided_cuda = {.least_sm = 75, .source = strided_source, .launches = strided_launches};
 static const struct cuda_tactic tiled_cuda = {.least_sm = 75, .source = tiled_source, .launches = tiled_launches};
 
-const struct tactic transpose__tiled__sm75 = {
-    .id = "transpose__tiled__sm75", .kind = PROBLEM_TRANSPOSE, .device = DEVICE_CUDA, .source = "cuda-transpose", .packed_operand = -1,
-    .detail = &tiled_cuda, .params = {{"tile", tiles, 2}, {"lines", lines, 2}}, .applicable = tiled_applicable, .legal = tiled_legal,
-    .cost = tiled_cost};
-const struct tactic transpose__strided__sm75 = {
-    .id = "transpose__strided__sm75", .kind = PROBLEM_TRANSPOSE, .device = DEVICE_CUDA, .source = "cuda-transpose",
-    .packed_operand = -1, .detail = &strided_cuda, .params = {{"threads", threads_values, 2}, {"v", vectors, 5}},
-    .applicable = strided_applicable, .legal = strided_legal, .cost = strided_cost};
+const struct tactic transpose__tiled__sm75 = {.id = "transpose__tiled__sm75",
+                                              .kind = PROBLEM_TRANSPOSE,
+                                              .device = DEVICE_CUDA,
+                                              .source = "cuda-transpose",
+                                              .packed_operand = -1,
+                                              .detail = &tiled_cuda,
+                                              .params = {{"tile", tiles, 2}, {"lines", lines, 2}},
+                                              .applicable = tiled_applicable,
+                                              .legal = tiled_legal,
+                                              .cost = tiled_cost};
+const struct tactic transpose__strided__sm75 = {.id = "transpose__strided__sm75",
+                                                .kind = PROBLEM_TRANSPOSE,
+                                                .device = DEVICE_CUDA,
+                                                .source = "cuda-transpose",
+                                                .packed_operand = -1,
+                                                .detail = &strided_cuda,
+                                                .params = {{"threads", threads_values, 2}, {"v", vectors, 5}},
+                                                .applicable = strided_applicable,
+                                                .legal = strided_legal,
+                                                .cost = strided_cost};
