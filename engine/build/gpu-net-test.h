@@ -140,9 +140,10 @@ static inline void net_close(struct net_run *run) {
   *run = (struct net_run){0};
 }
 
-static inline void net_fill(farm_tensor_t *tensor, uint64_t seed) {
+static inline enum farm_status net_fill(farm_tensor_t *tensor, uint64_t seed) {
   int64_t elems = 1;
-  for (int d = 0; d < tensor->rank; d++) elems *= tensor->dims[d];
+  for (int d = 0; d < tensor->rank; d++)
+    if (__builtin_mul_overflow(elems, tensor->dims[d], &elems) || elems > 1 << 22) return FARM_NO_MEMORY;
   tensor->bytes = (size_t)elems * (tensor->dtype == DTYPE_BOOL ? 1 : 4);
   tensor->data = calloc(1, tensor->bytes + 4);
   REQUIRE(tensor->data);
@@ -151,6 +152,7 @@ static inline void net_fill(farm_tensor_t *tensor, uint64_t seed) {
       ((uint8_t *)tensor->data)[i] = seed & 1;
     else
       ((float *)tensor->data)[i] = (float)random_normal(seed * 16, (uint64_t)i);
+  return FARM_OK;
 }
 
 /* All inputs of these numbers; dimensions that may vary are `batch`. */
@@ -161,10 +163,12 @@ static inline enum farm_status net_feed(struct net_run *run, uint64_t seed, int6
     farm_tensor_t tensor = binding.tensor;
     for (int d = 0; d < tensor.rank; d++)
       if (tensor.dims[d] < 0) tensor.dims[d] = batch;
-    net_fill(&tensor, seed + (uint64_t)i);
-    TRY(farm_context_set_input(run->context, i, &tensor));
-    free(run->inputs[i]);
+    TRY(net_fill(&tensor, seed + (uint64_t)i));
+    void *before = run->inputs[i];
     run->inputs[i] = tensor.data;
+    enum farm_status status = farm_context_set_input(run->context, i, &tensor);
+    free(before);
+    TRY(status);
   }
   return FARM_OK;
 }
