@@ -18,7 +18,7 @@ $(BUILD)/bundle/test/$(1): $$(call objects,$$(call tests,$(1)) $$(wildcard tests
 endef
 $(foreach m,$(BUNDLE_TESTED),$(eval $(call bundle_test_rule,$(m))))
 
-gpu-bundle: $(BUNDLE_PROGRAMS) $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so test-data
+gpu-bundle: $(BUNDLE_PROGRAMS) $(FAKE_LIBRARIES) test-data
 	@sh gpu-check/make-bundle.sh $(BUILD) $(BUNDLE) $(BUNDLE_MOST_MIB)
 
 gpu-bundle-check: gpu-bundle

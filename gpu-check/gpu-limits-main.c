@@ -15,7 +15,7 @@
 struct limits_command {
   const char *device, *json;
   double seconds;
-  int64_t largest_mib, repeats;
+  int64_t largest_mib, product, repeats;
 };
 
 static void versions_put(json_t *root) {
@@ -71,6 +71,7 @@ static enum farm_status limits_run(const struct limits_command *c) {
                           .missing = json_array(),
                           .repeats = (int)c->repeats,
                           .largest_bytes = c->largest_mib << 20,
+                          .largest_product = c->product,
                           .end_ns = clock_now_ns() + (uint64_t)(c->seconds * 1e9)};
   json_t *root = json_object();
   enum farm_status status = cuda_device_open(c->device, &limits.device);
@@ -97,12 +98,13 @@ static enum farm_status limits_run(const struct limits_command *c) {
 }
 
 int main(int argc, char **argv) {
-  struct limits_command c = {.seconds = 300, .largest_mib = 4096, .repeats = 50};
+  struct limits_command c = {.seconds = 300, .largest_mib = 4096, .product = 8192, .repeats = 50};
   const struct option rows[] = {
       {"device", OPTION_TEXT, &c.device, 0, 0, "GPU", "UUID or number (0)", false},
       {"seconds", OPTION_NUMBER, &c.seconds, 1, 86400, "S", "begin nothing new after so long (300)", false},
       {"largest", OPTION_INTEGER, &c.largest_mib, 1, 1 << 20, "MIB", "largest copy (4096; a quarter of the memory at most)",
        false},
+      {"product", OPTION_INTEGER, &c.product, 16, 32768, "N", "rows of the largest matrix product (8192)", false},
       {"repeats", OPTION_INTEGER, &c.repeats, 1, 1000, "N", "samples of each figure (50)", false},
       {"json", OPTION_TEXT, &c.json, 0, 0, "FILE", "where the report goes (stdout)", false},
       {0},

@@ -21,7 +21,8 @@ static const struct kind {
     {"matrix product f32 rounded to tf32", DTYPE_F32, true, 4, 0x807fffffu, 0x3f000000u},
     {"matrix product f32", DTYPE_F32, false, 4, 0x807fffffu, 0x3f000000u},
 };
-static const int64_t sizes[] = {1024, 4096, 8192};
+enum { SIZES = 3 };
+static const int64_t shares[SIZES] = {8, 2, 1}; // of the largest
 
 struct product {
   struct limits *limits;
@@ -72,9 +73,9 @@ static enum farm_status kind_measure(struct product *p, const struct kind *kind,
   int64_t bytes = largest * largest * kind->element_bytes;
   TRY(limits_fill(p->limits, p->operands.a, bytes, kind->keep, kind->force));
   TRY(limits_fill(p->limits, p->operands.b, bytes, kind->keep, kind->force));
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+  for (int i = 0; i < SIZES; i++) {
     if (!limits_has_time(p->limits)) return limits_missing(p->limits, kind->what, "the time was over");
-    enum farm_status status = size_measure(p, kind, sizes[i]);
+    enum farm_status status = size_measure(p, kind, largest / shares[i]);
     if (status == FARM_TACTIC_REFUSED || status == FARM_UNSUPPORTED)
       return limits_missing(p->limits, kind->what, status_message());
     TRY(status);
@@ -84,7 +85,7 @@ static enum farm_status kind_measure(struct product *p, const struct kind *kind,
 
 static enum farm_status products_measure(struct product *p) {
   struct cuda_device *device = p->limits->device;
-  int64_t largest = sizes[sizeof sizes / sizeof *sizes - 1];
+  int64_t largest = p->limits->largest_product;
   size_t bytes = (size_t)(largest * largest) * sizeof(float);
   TRY(cuda_alloc(device, bytes, &p->operands.a));
   TRY(cuda_alloc(device, bytes, &p->operands.b));

@@ -19,8 +19,8 @@ struct limits {
   struct bytes_writer cubin; // of the kernels' text
   struct cuda_image *image;
   json_t *rows, *missing;
-  uint64_t end_ns; // begin nothing new behind it
-  int64_t largest_bytes;
+  uint64_t end_ns;                        // begin nothing new behind it
+  int64_t largest_bytes, largest_product; // the latter: rows of a square matrix
   int repeats;
 };
 

@@ -5,15 +5,15 @@ set -eu
 build=$1 bundle=$2 most_mib=$3
 newest_glibc=2.35
 rm -rf "$bundle"
-mkdir -p "$bundle/bin" "$bundle/test" "$bundle/lib" "$bundle/fallback" "$bundle/check" "$bundle/data"
+mkdir -p "$bundle/bin" "$bundle/test" "$bundle/lib" "$bundle/fallback" "$bundle/check" "$bundle/build/data/models"
 
 cp "$build"/bundle/bin/* "$bundle/bin/"
 cp "$build"/bundle/test/* "$bundle/test/"
-for library in libfakecuda.so libfakenvrtc.so; do strip -o "$bundle/$library" "$build/$library"; done
+for library in libfakecuda.so libfakenvrtc.so libfakecublaslt.so; do strip -o "$bundle/$library" "$build/$library"; done
 cp gpu-check/gpu-check.sh "$bundle/"
 cp gpu-check/check/*.py "$bundle/check/"
 cp docs/gpu-check.md "$bundle/README.md"
-[ ! -r build/data/models/mnist/model.onnx ] || cp -r build/data/models/mnist "$bundle/data/mnist"
+[ ! -r build/data/models/mnist/model.onnx ] || cp -r build/data/models/mnist "$bundle/build/data/models/"
 
 # Everything the programs are linked with, and what that is linked with, but for the C library. The C++ library and the compiler's own come
 # from the machine where it has them, since the CUDA libraries use them, too; ours are for a machine that has none.

@@ -4,4 +4,4 @@ MODULES += gpu-check
 gpu-check_DIR := gpu-check
 gpu-check_DEPS := kernels operators device problem base
 gpu-check_LIBS := -ljansson
-$(BUILD)/test/gpu-check: | $(BUILD)/libfakecuda.so $(BUILD)/libfakenvrtc.so
+$(BUILD)/test/gpu-check: | $(FAKE_LIBRARIES)

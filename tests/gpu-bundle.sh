@@ -17,7 +17,7 @@ cp -r "$build/gpu-bundle" "$work/bundle"
 cd "$work" || exit 1
 # Only what is named here: no folder of the checkout, no library path, no settings.
 bare() { env -i PATH=/usr/bin:/bin HOME="$work" PYTHON="$python" TUNEFARM_FAKE_CACHE="$build/fake-cubins" "$@"; }
-fake="TUNEFARM_LIBCUDA=$work/bundle/libfakecuda.so TUNEFARM_LIBNVRTC=$work/bundle/libfakenvrtc.so"
+fake="TUNEFARM_LIBCUDA=$work/bundle/libfakecuda.so TUNEFARM_LIBNVRTC=$work/bundle/libfakenvrtc.so TUNEFARM_LIBCUBLASLT=$work/bundle/libfakecublaslt.so"
 about=TUNEFARM_FAKE_CUDA=sm=90,product=fake,mem=2g
 gpu_check() { bare $fake $about sh bundle/gpu-check.sh --small --work "$work/w" "$@"; }
 report() { "$python" -B "$root/tests/gpu-bundle-verify.py" "$@"; }

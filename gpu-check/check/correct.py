@@ -4,6 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import models
+from machine import BUNDLE
 
 LINE = re.compile(r"^(ok  |FAIL|skip) (\S+) \((\d+) ms\)(?:: (.*))?$")
 TOUR = re.compile(r"^(\w+): (\d+) of (\d+) problems, (\d+) variants of (\d+) tactics, (\d+) texts compiled, (\d+) refused, worst error (\S+)")
@@ -32,7 +33,7 @@ def tour_of(text):
 def test_run(machine, module, name, seconds, environment):
     """One test by its exact name; names that contain it are run along and judged by themselves."""
     env = {"TUNEFARM_GPU_SECONDS": str(max(5, int(seconds) - 20)), **environment}
-    result = machine.run([machine.program(f"test/{module}"), "--tagged", "needs:gpu", name], seconds, env)
+    result = machine.run([machine.program(f"test/{module}"), "--tagged", "needs:gpu", name], seconds, env, BUNDLE)
     data = tour_of(result.out)
     for line in result.out.splitlines():
         match = LINE.match(line)
@@ -48,7 +49,7 @@ def test_run(machine, module, name, seconds, environment):
 
 
 def case_run(machine, name, seconds):
-    result = machine.tunefarm("test", machine.program(f"data/{name}"), "--target", machine.about["device"]["device_class"],
+    result = machine.tunefarm("test", machine.program(f"build/data/models/{name}"), "--target", machine.about["device"]["device_class"],
                               "--relative-to-max", "--atol", "1e-4", timeout=seconds)
     return ("pass" if result.code == 0 else "fail"), ("" if result.code == 0 else result.last()), {}
 
@@ -74,6 +75,10 @@ def model_run(machine, name, dtype, seconds):
     return ("pass" if result.code == 0 else "fail"), ("" if result.code == 0 else result.last()), data
 
 
+def side_by_side(options):
+    return 1 if options.small else max(1, min(4, (os.cpu_count() or 2) // 3))
+
+
 def tests(phase, machine, options):
     env = {"TUNEFARM_GPU_STRIDE": "999", "TUNEFARM_GPU_PROBLEMS": "7"} if options.small else {}
     wanted = [(module, name) for module, name in tests_of(machine)]
@@ -87,7 +92,7 @@ def tests(phase, machine, options):
         seconds = min(300, phase.left() - 20, share if not options.small else 60)
         phase.run(f"test {test[0]} {test[1]}", lambda: test_run(machine, test[0], test[1], seconds, env), 25)
 
-    with ThreadPoolExecutor(max_workers=1 if options.small else max(1, min(4, (os.cpu_count() or 2) // 3))) as pool:
+    with ThreadPoolExecutor(max_workers=side_by_side(options)) as pool:
         list(pool.map(one, wanted))
 
 
@@ -96,9 +101,13 @@ def run(phase, machine, options):
     if os.path.exists(models.file_model(machine, "mnist")):
         phase.run("onnx mnist", lambda: case_run(machine, "mnist", min(120, phase.left())), 10)
     nets = [("tiny", "f32")] if options.small else [(name, dtype) for dtype in models.DTYPES for name in options.models or models.SYNTH]
-    for name, dtype in nets:
-        least = 5 if options.small else 15 + models.SYNTH[name][2]
-        phase.run(f"model {name} {dtype}", lambda: model_run(machine, name, dtype, min(240, phase.left())), least)
+
+    def one(net):
+        least = 5 if options.small else 15 + models.SYNTH[net[0]][2]
+        phase.run(f"model {net[0]} {net[1]}", lambda: model_run(machine, *net, min(240, phase.left())), least)
+
+    with ThreadPoolExecutor(max_workers=side_by_side(options)) as pool:  # nothing is timed here
+        list(pool.map(one, nets))
     tours = [(d["family"], f"{d['reached']} of {d['problems']}", d["variants"], d["tactics"], d["texts"], d["refused"], d["worst_share"])
              for d in (item["data"] for item in phase.items) if "family" in d]
     rows = [(item["key"][6:], item["verdict"], (item["data"].get("check") or {}).get("max_rel_to_max"), item["data"].get("host_steps"),

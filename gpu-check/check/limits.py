@@ -5,7 +5,7 @@ import speed
 
 
 def ours(machine, seconds, small):
-    words = ["--largest", "1", "--repeats", "3"] if small else []
+    words = ["--largest", "1", "--repeats", "3", "--product", "32"] if small else []
     path = machine.work + "/limits.json"
     result = machine.run([machine.program("bin/tunefarm-gpu-limits"), "--seconds", str(max(5, int(seconds - 20))), "--json", path, *words], seconds)
     try:

@@ -6,6 +6,7 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 BUNDLE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -74,6 +75,7 @@ class Machine:
         env.update(XDG_CACHE_HOME=cache, XDG_CONFIG_HOME=cache, TUNEFARM_LOCKS=os.path.join(self.work, "locks"),
                    TUNEFARM_FAKE_CACHE=env.get("TUNEFARM_FAKE_CACHE", os.path.join(self.work, "fake-cubins")))
         env.setdefault("HOME", self.work)
+        env.setdefault("VIRTUAL_ENV", sys.prefix)  # NVIDIA's wheels are looked for there
         if self.fake():  # NVIDIA's libraries cannot run on a stand-in for their driver
             env.setdefault("TUNEFARM_LIBCUBLASLT", "/nonexistent")
             env.setdefault("TUNEFARM_LIBNVML", "/nonexistent")

@@ -7,6 +7,7 @@ Exit code: 0 all that ran passed; 1 something failed; 2 usage; 5 no GPU can be u
 """
 import argparse
 import os
+import re
 import sys
 import time
 
@@ -26,10 +27,12 @@ def arguments():
     parser = argparse.ArgumentParser(prog="gpu-check.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phases", nargs="*", metavar="PHASE", help=" ".join(PHASES))
     parser.add_argument("--out", default=os.environ.get("OUT", "out"), help="where reports go ($OUT, else ./out)")
-    parser.add_argument("--work", default=os.environ.get("GPU_CHECK_WORK", os.path.join(BUNDLE, "work")), help="models, engines, caches (work/ in the bundle)")
+    parser.add_argument("--work", default=os.environ.get("GPU_CHECK_WORK", os.path.join(BUNDLE, "work")),
+                        help="models, engines, caches (work/ in the bundle)")
     parser.add_argument("--seconds", type=float, default=420, help=f"per phase, {MOST_SECONDS} at most (420)")
     parser.add_argument("--device", help="UUID or number of the GPU (0)")
     parser.add_argument("--models", type=lambda text: text.split(","), help="only these of the synth models")
+    parser.add_argument("--only", type=re.compile, metavar="REGEX", help="only items whose key it is found in, such as 'resnet50 f16'")
     parser.add_argument("--effort", type=int, default=2, choices=range(1, 5), help="of the phase tune (2)")
     parser.add_argument("--small", action="store_true", help="a small covering set and tiny models: for the fake driver")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier calls have done")
@@ -47,7 +50,7 @@ def arguments():
 def phase_run(name, machine, options, why):
     if not why:
         machine.about["clocks"] = machine.clocks()
-    phase = Phase(name, options.out, machine.identity(), machine.about, options.seconds, options.fresh)
+    phase = Phase(name, options.out, machine.identity(), machine.about, options.seconds, options.fresh, options.only)
     begin = time.monotonic()
     if why:
         phase.items = []

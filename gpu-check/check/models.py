@@ -4,14 +4,14 @@ import os
 
 import tiny
 
-# name: (synth's words, batches that are tuned and raced, seconds that the reference takes on one core, about)
+# name: (synth's words, batches that are tuned and raced, seconds that build and reference take, about)
 SYNTH = {
-    "mlp": ([], (1, 8, 32), 2),
-    "resnet50": ([], (1, 8, 32), 30),
-    "bert-base": (["--seq", "128"], (1, 8, 32), 60),
+    "mlp": ([], (1, 8, 32), 5),
+    "resnet50": ([], (1, 8, 32), 15),
+    "bert-base": (["--seq", "128"], (1, 8, 32), 30),
     "mobilenetv2": ([], (1,), 10),
-    "vit-b16": ([], (1,), 90),
-    "gpt2": (["--seq", "64"], (1,), 60),
+    "vit-b16": ([], (1,), 40),
+    "gpt2": (["--seq", "64"], (1,), 30),
 }
 RACED = ("mlp", "resnet50", "bert-base")
 DTYPES = ("f32", "f16")
@@ -21,7 +21,7 @@ TOLERANCE = {"f32": 1e-4, "f16": 2e-2}
 
 def file_model(machine, name):
     """A model that comes with the bundle."""
-    return machine.program(os.path.join("data", name, "model.onnx"))
+    return machine.program(os.path.join("build/data/models", name, "model.onnx"))
 
 
 def model(machine, name, dtype, batch):

@@ -18,12 +18,11 @@ KEPT = ("pass", "skip")  # the rest is tried again by the next call
 
 
 class Phase:
-    def __init__(self, name, out, identity, machine, seconds, fresh):
+    def __init__(self, name, out, identity, machine, seconds, fresh, only=None):
         self.name, self.out, self.identity, self.machine = name, out, identity, machine
         self.end = time.monotonic() + seconds
-        self.lock = threading.Lock()
+        self.lock, self.only = threading.Lock(), only
         self.items = [] if fresh else self._earlier()
-        self.notes = []
 
     def _path(self, kind):
         return os.path.join(self.out, f"{self.name}.{kind}")
@@ -52,8 +51,8 @@ class Phase:
             print(f"[{self.name}] {verdict:8}{key}{': ' + why if why else ''}", flush=True)
 
     def run(self, key, work, least=5):
-        """Runs work() -> (verdict, why, data) unless the item is done, or fewer than `least` seconds are left."""
-        if self.find(key):
+        """Runs work() -> (verdict, why, data) unless the item is done or not asked for, or fewer than `least` seconds are left."""
+        if self.find(key) or (self.only and not self.only.search(key)):
             return
         if self.left() < least:
             self.put(key, "later", f"fewer than {least:.0f} s were left")

@@ -5,6 +5,7 @@ import re
 import shutil
 
 from correct import tests_of
+from machine import BUNDLE
 
 TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 SUMMARY = re.compile(r"(ERROR SUMMARY: (\d+) errors?|RACECHECK SUMMARY: (\d+) hazards?[^\n]*)")
@@ -39,7 +40,7 @@ def one(machine, tool, name, module, test, seconds):
     env = {"TUNEFARM_GPU_STRIDE": "48", "TUNEFARM_GPU_PROBLEMS": "2", "TUNEFARM_GPU_SECONDS": str(max(5, int(seconds) - 15))}
     words = [tool, "--tool", name, "--target-processes", "all", "--error-exitcode", "9", machine.program(f"test/{module}"), "--tagged",
              "needs:gpu", test]
-    return verdict_of(machine.run(words, seconds, env))
+    return verdict_of(machine.run(words, seconds, env, BUNDLE))
 
 
 def run(phase, machine, options):

@@ -5,7 +5,7 @@ import sys
 
 import models
 
-RACES = [(kind, name, dtype, batch) for kind in ("eager", "compiled") for batch in (1, 8, 32) for dtype in ("f16", "f32", "tf32")
+RACES = [(kind, name, dtype, batch) for batch in (1, 8, 32) for dtype in ("f16", "f32", "tf32") for kind in ("eager", "compiled")
          for name in models.RACED]
 
 
