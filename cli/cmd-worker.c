@@ -1,5 +1,5 @@
-/* `tunefarm worker`: measures for a coordinator on the cores of this machine, or on its GPUs, or compiles for them. It starts this
- * program anew as its measuring child,
+/* `tunefarm worker`: measures for a coordinator on the cores of this machine, or on its GPUs, or compiles for them. It starts
+ * this program anew as its measuring child,
  *
  *   tunefarm worker --measuring-child 3 --cores LIST [--gpu UUID]       descriptor 3 is the child's end of a socket pair
  *
@@ -40,7 +40,8 @@ static enum farm_status serve_all_gpus(const struct worker_command *c, const cha
   struct arena arena = {0};
   struct worker_fleet fleet;
   enum farm_status status = worker_fleet_find(program, &arena, &fleet);
-  if (status == FARM_OK && fleet.gpu_count == 0) status = status_set(FARM_NOT_FOUND, "--gpu all: this machine has no GPU that works");
+  if (status == FARM_OK && fleet.gpu_count == 0)
+    status = status_set(FARM_NOT_FOUND, "--gpu all: this machine has no GPU that works");
   if (status == FARM_OK) status = worker_fleet_run(&fleet, c->endpoint);
   arena_free(&arena);
   return status;
@@ -55,9 +56,12 @@ static enum farm_status serve(const struct worker_command *c) {
   if (c->gpu && strcmp(c->gpu, "all") == 0) return serve_all_gpus(c, program);
   if (c->gpu) TRY(gpus_find(c->gpu, &gpu));
   TRY(local_farm_cores(c->cores, (int)c->threads, cores, sizeof cores));
-  const char *const child[] = {program, "worker", "--measuring-child", "3", "--cores", cores, c->gpu ? "--gpu" : NULL, gpu.uuid, NULL};
+  const char *const child[] = {program,  "worker", "--measuring-child", "3", "--cores", cores, c->gpu ? "--gpu" : NULL,
+                               gpu.uuid, NULL};
   const struct worker_options options = {.endpoint = c->endpoint,
-                                         .part = c->gpu ? WORKER_GPU : c->compiler ? WORKER_COMPILER : WORKER_CORES,
+                                         .part = c->gpu        ? WORKER_GPU
+                                                 : c->compiler ? WORKER_COMPILER
+                                                               : WORKER_CORES,
                                          .gpu = c->gpu ? &gpu : NULL,
                                          .cores = cores,
                                          .child_argv = child,

@@ -1,4 +1,5 @@
-/* A farm with a GPU, which is the fake driver's: builds measure, keep what they compiled, share, and are repeated without a device. */
+/* A farm with a GPU, which is the fake driver's: builds measure, keep what they compiled, share, and are repeated without a
+ * device. */
 #include "command-test.h"
 
 #define FAKE "sm=90,product=fake,mem=1g,l2=16384,sms=2"
@@ -48,8 +49,7 @@ TEST(gpu_build_is_repeated_without_a_device, "timeout:240") {
   gpu_begin(FAKE);
   json_t *first = build(model, engine, first_cache), *again = build(model, engine, first_cache);
   CHECK(strncmp(text_at(target_of(first), "device_class"), "cuda sm:90 product:fake ", 24) == 0);
-  CHECK_MESSAGE(number_at(target_of(first), "measured") == 2, "%s",
-                json_dumps(first, 0));
+  CHECK_MESSAGE(number_at(target_of(first), "measured") == 2, "%s", json_dumps(first, 0));
   CHECK(number_at(target_of(again), "measured") == 0 && number_at(target_of(again), "hits") == 2);
   same_engines(first, again);
   CHECK(stat_of(first_cache, "artefacts") >= 2 && stat_of(first_cache, "corrupt") == 0);
@@ -58,12 +58,14 @@ TEST(gpu_build_is_repeated_without_a_device, "timeout:240") {
   command_works("cache", "import", bundle, "--cache", other_cache);
   CHECK(stat_of(other_cache, "artefacts") == stat_of(first_cache, "artefacts"));
   command_works("cache", "verify", "--cache", other_cache);
-  json_t *locked = json_of(command_say("build", model, "-o", engine, BUILD, "--cache", other_cache, "--cache-mode", "locked", "--json"));
+  json_t *locked =
+      json_of(command_say("build", model, "-o", engine, BUILD, "--cache", other_cache, "--cache-mode", "locked", "--json"));
   same_engines(first, locked);
   command_works("cache", "prune", "--key", "artefact|", "--cache", other_cache);
   CHECK(stat_of(other_cache, "artefacts") == 0);
   struct said said = command_say("build", model, "-o", engine, BUILD, "--cache", other_cache, "--cache-mode", "locked");
-  CHECK_MESSAGE(said.code == 3 && strstr(said.error, "compiled kernels are not in the store"), "code %d: %s", said.code, said.error);
+  CHECK_MESSAGE(said.code == 3 && strstr(said.error, "compiled kernels are not in the store"), "code %d: %s", said.code,
+                said.error);
   said_free(&said);
   said = command_say("build", model, "-o", engine, BUILD, "--cache", in_folder("empty"), "--cache-mode", "locked");
   CHECK_MESSAGE(said.code == 3, "code %d: %s", said.code, said.error);
@@ -73,7 +75,8 @@ TEST(gpu_build_is_repeated_without_a_device, "timeout:240") {
 
 /* Two builds at once want the same: each variant is measured once, and both get the same engine. */
 TEST(gpu_builds_at_once_share, "timeout:240") {
-  const char *model = small_model("net.onnx", "3"), *cache = in_folder("first"), *one = in_folder("1.engine"), *two = in_folder("2.engine");
+  const char *model = small_model("net.onnx", "3"), *cache = in_folder("first"), *one = in_folder("1.engine"),
+             *two = in_folder("2.engine");
   gpu_begin(FAKE);
   pid_t first = command_start((const char *const[]){"build", model, "-o", one, BUILD, "--cache", cache, NULL});
   pid_t second = command_start((const char *const[]){"build", model, "-o", two, BUILD, "--cache", cache, NULL});

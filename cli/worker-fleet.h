@@ -10,8 +10,8 @@ struct worker_fleet {
   int gpu_count, compiler_count;
 };
 
-/* For every GPU of this machine (none is no error), and compilers when there is one and NVRTC is found. In `arena`. Before this process
- * makes threads. */
+/* For every GPU of this machine (none is no error), and compilers when there is one and NVRTC is found. In `arena`. Before this
+ * process makes threads. */
 enum farm_status worker_fleet_find(const char *program, struct arena *arena, struct worker_fleet *out);
 /* Runs them as children, anew when they die, until all have left by themselves (drained), or SIGTERM or SIGINT. */
 enum farm_status worker_fleet_run(const struct worker_fleet *fleet, const char *endpoint);

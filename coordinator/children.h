@@ -1,5 +1,5 @@
-/* Local workers: one child per set of cores, per GPU and per compiler, started anew when it dies (0.2 s later, doubling to 10 s while it dies young),
- * killed by the kernel when this process dies. */
+/* Local workers: one child per set of cores, per GPU and per compiler, started anew when it dies (0.2 s later, doubling to 10 s
+ * while it dies young), killed by the kernel when this process dies. */
 #ifndef COORDINATOR_CHILDREN_H
 #define COORDINATOR_CHILDREN_H
 
@@ -18,8 +18,8 @@ struct children {
 };
 
 enum farm_status children_open(const struct coordinator_options *options, const char *endpoint, struct children *out);
-void children_tick(struct children *children, uint64_t now_ns); // reaps and starts
+void children_tick(struct children *children, uint64_t now_ns);            // reaps and starts
 int children_alive(const struct children *children, int first, int count); // of the `count` from `first` on
-void children_close(struct children *children);                 // SIGTERM, SIGKILL after 2 s
+void children_close(struct children *children);                            // SIGTERM, SIGKILL after 2 s
 
 #endif

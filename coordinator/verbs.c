@@ -211,8 +211,10 @@ static enum farm_status verb_artefacts_missing(struct ask *ask) {
     const char *key = ask->message->arguments[i].text;
     enum farm_status status = cache_artefact_get(ask->cache, key, &arena, &artefact, NULL);
     arena_free(&arena);
-    if (status == FARM_NOT_FOUND) add_line(ask, key, strlen(key));
-    else TRY(status);
+    if (status == FARM_NOT_FOUND)
+      add_line(ask, key, strlen(key));
+    else
+      TRY(status);
   }
   return FARM_OK;
 }
@@ -250,11 +252,19 @@ static enum farm_status verb_compilers(struct ask *ask) { return cache_artefacts
 static const struct {
   const char *name;
   enum farm_status (*run)(struct ask *ask);
-} verbs[] = {{"ls", verb_ls},           {"history", verb_history}, {"stats", verb_stats},
-             {"explain", verb_explain}, {"export", verb_export},   {"import", verb_import},
-             {"verify", verb_verify},   {"prune", verb_prune},     {"compact", verb_compact},
-             {"artefacts-get", verb_artefacts_get}, {"artefacts-missing", verb_artefacts_missing},
-             {"artefacts-put", verb_artefacts_put}, {"compilers", verb_compilers}};
+} verbs[] = {{"ls", verb_ls},
+             {"history", verb_history},
+             {"stats", verb_stats},
+             {"explain", verb_explain},
+             {"export", verb_export},
+             {"import", verb_import},
+             {"verify", verb_verify},
+             {"prune", verb_prune},
+             {"compact", verb_compact},
+             {"artefacts-get", verb_artefacts_get},
+             {"artefacts-missing", verb_artefacts_missing},
+             {"artefacts-put", verb_artefacts_put},
+             {"compilers", verb_compilers}};
 
 static enum farm_status run(struct ask *ask) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)

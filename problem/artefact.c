@@ -1,4 +1,5 @@
-/* See artefact.h. One function judges artefacts; both directions use it, so the decoder accepts exactly what the encoder writes. */
+/* See artefact.h. One function judges artefacts; both directions use it, so the decoder accepts exactly what the encoder writes.
+ */
 #include "artefact.h"
 
 #include "envelope.h"
@@ -45,7 +46,8 @@ static enum farm_status check(const struct artefact *a) {
   size_t message = strlen(a->message);
   FAIL_IF(message > MESSAGE_MOST, FARM_INVALID, "artefact: a message of %zu bytes", message);
   for (size_t i = 0; i < message; i++)
-    FAIL_IF((unsigned char)a->message[i] < 0x20 || a->message[i] == 0x7f, FARM_INVALID, "artefact: control character in its message");
+    FAIL_IF((unsigned char)a->message[i] < 0x20 || a->message[i] == 0x7f, FARM_INVALID,
+            "artefact: control character in its message");
   FAIL_IF(a->status != FARM_OK && a->status != FARM_TACTIC_REFUSED, FARM_INVALID, "artefact: it cannot have status %s",
           status_name(a->status));
   FAIL_IF((a->status == FARM_OK) != (message == 0), FARM_INVALID, "artefact: status and message do not fit");
@@ -96,8 +98,8 @@ enum farm_status artefact_list_each(const void *data, size_t length, artefact_fn
     struct artefact artefact;
     size_t bytes;
     const uint8_t *envelope = bytes_get_blob(&in, &bytes);
-    enum farm_status status = envelope ? artefact_decode(envelope, bytes, &arena, &artefact)
-                                       : status_set(FARM_INVALID, "list of artefacts: cut short");
+    enum farm_status status =
+        envelope ? artefact_decode(envelope, bytes, &arena, &artefact) : status_set(FARM_INVALID, "list of artefacts: cut short");
     if (status == FARM_OK) status = fn(context, &artefact, envelope, bytes);
     arena_free(&arena);
     TRY(status);

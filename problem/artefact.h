@@ -1,6 +1,7 @@
 /* Artefacts: what compiling a kernel's text gave. Normative: docs/formats/record.md.
  *
- *   key    artefact|1|<digest of text, architecture, compiler, options>|<architecture>|<compiler>      readable; the digest decides
+ *   key    artefact|1|<digest of text, architecture, compiler and options>|<architecture>|<compiler>
+ *          the digest decides, the rest is for readers
  *   value  an image, or why the text does not compile: a fact as well, which nobody needs to find out twice
  *
  * An artefact says nothing of who made it and when: the same text gives the same bytes. Lists of them travel as blobs.

@@ -27,8 +27,8 @@ enum farm_status envelope_open(const void *data, size_t length, enum envelope_co
   FAIL_IF(length < DIGEST_BYTES, FARM_INVALID, "%s: cut short", what);
   size_t covered = length - DIGEST_BYTES;
   struct digest digest = digest_of(data, covered);
-  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID,
-          "%s: checksum does not match", what);
+  FAIL_IF(memcmp((const uint8_t *)data + covered, digest.bytes, DIGEST_BYTES) != 0, FARM_INVALID, "%s: checksum does not match",
+          what);
   struct bytes_reader in = bytes_reader_of(data, covered);
   const uint8_t *found = bytes_get(&in, sizeof magic);
   FAIL_IF(!found || memcmp(found, magic, sizeof magic) != 0, FARM_INVALID, "%s: not a %s", what, what);

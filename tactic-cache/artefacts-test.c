@@ -1,5 +1,5 @@
-/* Artefacts in the cache: what is put is got, what is there stays, corruption is a counted miss, bundles carry them, and a cache made
- * before there were any takes them. */
+/* Artefacts in the cache: what is put is got, what is there stays, corruption is a counted miss, bundles carry them, and a cache
+ * made before there were any takes them. */
 #include "cache.h"
 
 #include "../base/random.h"

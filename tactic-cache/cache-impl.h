@@ -18,7 +18,8 @@ static inline struct store_bytes bytes_of_digest(const struct digest *digest) {
   return (struct store_bytes){digest->bytes, DIGEST_BYTES};
 }
 enum farm_status cache_open_store(struct cache *cache);
-/* What stands in the table of artefacts, proven; everything in `arena`. FARM_INVALID: not believed; FARM_MISMATCH: of a later version. */
+/* What stands in the table of artefacts, proven; everything in `arena`. FARM_INVALID: not believed; FARM_MISMATCH: of a later
+ * version. */
 enum farm_status cache_artefact_read(struct store_bytes key, struct store_bytes value, struct arena *arena, struct artefact *out,
                                      struct store_bytes *out_envelope);
 enum farm_status cache_put_artefact(struct cache *cache, const void *data, size_t length, enum cache_change *out_change);

@@ -1,5 +1,6 @@
-/* The tactic cache: records and artefacts by key, in LMDB. What is stored is what record_encode and artefact_encode write, so every
- * value proves itself; one that does not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else asks over the wire.
+/* The tactic cache: records and artefacts by key, in LMDB. What is stored is what record_encode and artefact_encode write, so
+ * every value proves itself; one that does not is a counted miss. Only the coordinator opens it (see coordinator/); everyone else
+ * asks over the wire.
  *
  *   records     key digest → envelope         what is believed now
  *   quarantine  key digest → envelope         screens of variants that crashed, hung or wrote wildly; they count for a time
@@ -17,8 +18,9 @@
 #include "../problem/record.h"
 #include "store.h"
 
-#define CACHE_COUNTER_LIST(X) X(hits) X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned)    \
-  X(artefact_hits) X(artefact_misses)
+#define CACHE_COUNTER_LIST(X)                                                                                                    \
+  X(hits)                                                                                                                        \
+  X(misses) X(corrupt) X(stored) X(replaced) X(kept_older) X(imported) X(exported) X(pruned) X(artefact_hits) X(artefact_misses)
 
 struct cache_counters {
 #define X(name) uint64_t name;
@@ -44,8 +46,8 @@ enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age 
 
 enum cache_policy { CACHE_NEWEST, CACHE_MOST_SAMPLES };
 enum cache_change { CACHE_ADDED, CACHE_SAME, CACHE_REPLACED, CACHE_KEPT }; // KEPT: what was there stays current
-/* Into the batch: a record, or an artefact. FARM_INVALID: neither. Of two records the one that loses goes to the history, nothing is
- * averaged; of two artefacts the one that is there stays. */
+/* Into the batch: a record, or an artefact. FARM_INVALID: neither. Of two records the one that loses goes to the history, nothing
+ * is averaged; of two artefacts the one that is there stays. */
 enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy,
                            enum cache_change *out_change);
 

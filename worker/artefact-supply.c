@@ -20,7 +20,7 @@ static enum farm_status text_of(const struct problem *problem, const char *varia
   TRY(variant_parse(variant_text, &variant));
   const struct cuda_tactic *tactic = cuda_tactic_of(variant.tactic);
   if (!tactic || !tactic->source || !variant_legal(problem, &variant)) return FARM_OK; // the child says what is wrong with it
-  if (tactic->source(problem, &variant, out) != FARM_OK) strbuf_clear(out); // the same
+  if (tactic->source(problem, &variant, out) != FARM_OK) strbuf_clear(out);            // the same
   FAIL_IF(out->failed, FARM_NO_MEMORY, "out of memory for a kernel's text");
   return FARM_OK;
 }
@@ -43,8 +43,8 @@ static bool is_wanted(const struct wants *wants, const struct digest *text) {
   return false;
 }
 
-static enum farm_status wants_collect(const struct artefact_supply *supply, const struct wire_job *job, const struct problem *problem,
-                                      struct wants *wants) {
+static enum farm_status wants_collect(const struct artefact_supply *supply, const struct wire_job *job,
+                                      const struct problem *problem, struct wants *wants) {
   struct strbuf source = {0};
   enum farm_status status = FARM_OK;
   for (uint32_t i = 0; i < job->variants_count && status == FARM_OK; i++) {
@@ -53,8 +53,10 @@ static enum farm_status wants_collect(const struct artefact_supply *supply, cons
     struct digest text = digest_of_text(strbuf_text(&source));
     if (artefact_shelf_find(&supply->shelf, &text) || is_wanted(wants, &text)) continue;
     struct want want = {.variant = i, .text = text, .source = strdup(strbuf_text(&source))};
-    if (!want.source) status = status_set(FARM_NO_MEMORY, "out of memory for a kernel's text");
-    else wants->items[wants->count++] = want;
+    if (!want.source)
+      status = status_set(FARM_NO_MEMORY, "out of memory for a kernel's text");
+    else
+      wants->items[wants->count++] = want;
   }
   strbuf_free(&source);
   return status;
@@ -62,9 +64,7 @@ static enum farm_status wants_collect(const struct artefact_supply *supply, cons
 
 /* ---- compilers: greatest first ---- */
 
-static int greater_first(const void *a, const void *b) {
-  return -strverscmp(*(const char *const *)a, *(const char *const *)b);
-}
+static int greater_first(const void *a, const void *b) { return -strverscmp(*(const char *const *)a, *(const char *const *)b); }
 
 static enum farm_status compilers_ask(struct artefact_supply *supply, struct arena *arena, const char **out, int *out_count) {
   struct wire_cache_reply reply;
@@ -91,8 +91,8 @@ static enum farm_status artefact_take(void *context, const struct artefact *arte
   for (uint32_t i = 0; i < taking->count; i++) {
     if (strcmp(taking->keys[i], artefact->key) != 0) continue;
     taking->asked[i]->found = true;
-    return artefact_shelf_put(&taking->supply->shelf, &taking->asked[i]->text, artefact->status, artefact->message, artefact->data,
-                              artefact->length);
+    return artefact_shelf_put(&taking->supply->shelf, &taking->asked[i]->text, artefact->status, artefact->message,
+                              artefact->data, artefact->length);
   }
   return FARM_OK; // not asked for
 }
@@ -110,7 +110,8 @@ static enum farm_status some_fetch(struct taking *taking, struct arena *arena) {
   return status;
 }
 
-static enum farm_status wants_fetch(struct artefact_supply *supply, struct wants *wants, const char *compiler, struct arena *arena) {
+static enum farm_status wants_fetch(struct artefact_supply *supply, struct wants *wants, const char *compiler,
+                                    struct arena *arena) {
   for (uint32_t at = 0; at < wants->count;) {
     const char *keys[KEYS_AT_ONCE];
     struct want *asked[KEYS_AT_ONCE];
@@ -155,8 +156,8 @@ static enum farm_status fetch(struct artefact_supply *supply, const struct wire_
   return missing_name(wants, job, problem, out_missing, out_count);
 }
 
-enum farm_status artefact_supply_fetch(struct artefact_supply *supply, const struct wire_job *job, struct wire_variant *out_missing,
-                                       uint32_t *out_count) {
+enum farm_status artefact_supply_fetch(struct artefact_supply *supply, const struct wire_job *job,
+                                       struct wire_variant *out_missing, uint32_t *out_count) {
   struct arena arena = {0};
   struct problem problem;
   struct wants wants = {calloc(job->variants_count + 1, sizeof *wants.items), 0};
@@ -182,7 +183,8 @@ static enum farm_status send_text(const struct artefact_supply *supply, const st
   return status;
 }
 
-enum farm_status artefact_supply_send(const struct artefact_supply *supply, const struct wire_job *job, uint32_t variant, int fd) {
+enum farm_status artefact_supply_send(const struct artefact_supply *supply, const struct wire_job *job, uint32_t variant,
+                                      int fd) {
   struct arena arena = {0};
   struct problem problem;
   struct strbuf source = {0};

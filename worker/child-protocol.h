@@ -1,14 +1,16 @@
 /* Between a worker and its measuring child: frames of u32 length, u8 type, body, over a socket pair.
  *
- *   parent → ARTEFACT  one compiled kernel that the job to come needs (artefact-shelf.h)
- *          → JOB       a job message of protocol 1 (cluster/wire), with the variants to try in this child. An execute job's blobs are
- *                      descriptors of the child, from CHILD_BLOB_FD up, in the order of the job's list
- *   child  → RUNNING   i32 variant (or blob) index in that job (-1 the reference or none), f64 nanoseconds until the next sign of life
- *          → ENTRY     u32 variant index, u32 finalist, u32 rank, a record of kind SCREEN with one entry, as record_encode writes it
- *          → ARTEFACT  an envelope (problem/artefact.h) that a compile job made
- *          → REPORT    the JSON of an execute job, before its DONE
- *          → DONE      status name, message: the job is over, the child waits for the next one
- *          → LAST_WORDS  status name, message: the device is of no use to this process any more, which ends now; what ran is to blame
+ *   parent → ARTEFACT    one compiled kernel that the job to come needs (artefact-shelf.h)
+ *          → JOB         a job message of protocol 1 (cluster/wire), with the variants to try in this child; an execute job's
+ *                        blobs are descriptors of the child, from CHILD_BLOB_FD up, in the order of the job's list
+ *   child  → RUNNING     i32 variant (or blob) index in that job (-1 the reference or none), f64 nanoseconds until the next
+ *                        sign of life
+ *          → ENTRY       u32 variant index, u32 finalist, u32 rank, a record of kind SCREEN with one entry
+ *          → ARTEFACT    an envelope (problem/artefact.h) that a compile job made
+ *          → REPORT      the JSON of an execute job, before its DONE
+ *          → DONE        status name, message: the job is over, the child waits for the next one
+ *          → LAST_WORDS  status name, message: the device is of no use to this process any more, which ends now; what ran
+ *                        is to blame
  *
  * The child's bytes are believed no more than a peer's: lengths are capped, indices and records checked.
  */

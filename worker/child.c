@@ -23,7 +23,7 @@ struct child {
   size_t cold_bytes;
   struct bench bench;          // its pool is of the last job's size, its GPU is opened by the first measuring job
   struct artefact_shelf shelf; // of the job that comes
-  struct arena case_arena; // problem of the case
+  struct arena case_arena;     // problem of the case
   struct problem problem;
   char *case_text;
   const struct wire_job *job; // current

@@ -3,8 +3,8 @@
  *   compile/1 options=R     blob `texts`: u32 count, then u32 SM version and the text as a blob, for each
  *
  * R is CUDA_OPTIONS_REVISION of who asks. Each text gives one artefact, also when it does not compile; the report is
- * {"compiler","compiled","failed"}. A compiler's worker registers with the class text `compiler nvrtc 13.0`: whoever wants something
- * compiled finds there which keys its artefacts will have.
+ * {"compiler","compiled","failed"}. A compiler's worker registers with the class text `compiler nvrtc 13.0`: whoever wants
+ * something compiled finds there which keys its artefacts will have.
  */
 #ifndef WORKER_COMPILE_H
 #define WORKER_COMPILE_H
@@ -20,6 +20,7 @@ struct compile_events {
 
 bool compile_is_spec(const char *spec);
 /* Blob i of the job is descriptor first_fd + i. FARM_UNSUPPORTED: other options, or no compiler. */
-enum farm_status compile_job(const struct wire_job *job, int first_fd, const struct compile_events *events, struct strbuf *out_report);
+enum farm_status compile_job(const struct wire_job *job, int first_fd, const struct compile_events *events,
+                             struct strbuf *out_report);
 
 #endif

@@ -20,8 +20,8 @@ struct execute_events {
   void (*running)(void *context, int blob, double allowed_ns); // which engine runs now, as in measure.h
 };
 
-/* Blob i of the job is descriptor first_fd + i. Timed while the cores are locked, or the GPU with this UUID (NULL: none). FARM_UNSUPPORTED:
- * unknown spec. */
+/* Blob i of the job is descriptor first_fd + i. Timed while the cores are locked, or the GPU with this UUID (NULL: none).
+ * FARM_UNSUPPORTED: unknown spec. */
 enum farm_status execute_job(const struct wire_job *job, int first_fd, const cpu_set_t *cores, const char *gpu,
                              const struct execute_events *events, struct strbuf *out_report);
 

@@ -1,5 +1,5 @@
-/* Variants on a GPU through the job runner and real children: the fake driver's device, good tactics and bad ones. What a variant does
- * to the device costs the variant, and what happens to the device by itself costs nobody. */
+/* Variants on a GPU through the job runner and real children: the fake driver's device, good tactics and bad ones. What a variant
+ * does to the device costs the variant, and what happens to the device by itself costs nobody. */
 #include "fault-tactics-test.h"
 
 #include "../device/nvrtc.h"
@@ -67,23 +67,28 @@ static enum farm_status plain_launches(const struct cuda_call *call, struct cuda
   return FARM_OK;
 }
 
-static bool is_test_problem(const struct problem *problem) { return problem->kind == PROBLEM_GEMM && problem->dims[GEMM_M] == 16; }
+static bool is_test_problem(const struct problem *problem) {
+  return problem->kind == PROBLEM_GEMM && problem->dims[GEMM_M] == 16;
+}
 static double cost_any(const struct problem *problem, const struct variant *variant, const struct device_class *device_class,
                        int threads) {
   (void)problem, (void)variant, (void)device_class, (void)threads;
   return 1e12;
 }
 
-#define CUDA(name) static const struct cuda_tactic name##_cuda = {.least_sm = 75, .source = name##_source, .launches = plain_launches};
-CUDA(good) CUDA(slow) CUDA(wrong) CUDA(past) CUDA(illegal) CUDA(spin) CUDA(malformed)
+#define CUDA(name)                                                                                                               \
+  static const struct cuda_tactic name##_cuda = {.least_sm = 75, .source = name##_source, .launches = plain_launches};
+CUDA(good)
+CUDA(slow) CUDA(wrong) CUDA(past) CUDA(illegal) CUDA(spin) CUDA(malformed)
 #define TACTIC(text, name)                                                                                                       \
   {                                                                                                                              \
-    .id = text, .kind = PROBLEM_GEMM, .device = DEVICE_CUDA, .source = "reference", .packed_operand = -1, .detail = &name##_cuda, \
-    .applicable = is_test_problem, .cost = cost_any                                                                              \
+    .id = text, .kind = PROBLEM_GEMM, .device = DEVICE_CUDA, .source = "reference", .packed_operand = -1,                        \
+    .detail = &name##_cuda, .applicable = is_test_problem, .cost = cost_any                                                      \
   }
-static const struct tactic gpu_tactics[] = {TACTIC(GPU_GOOD, good),       TACTIC(GPU_SLOW, slow), TACTIC(GPU_WRONG, wrong),
-                                            TACTIC(GPU_PAST, past),       TACTIC(GPU_SPIN, spin), TACTIC(GPU_ILLEGAL, illegal),
-                                            TACTIC(GPU_MALFORMED, malformed)};
+    static const
+    struct tactic gpu_tactics[] = {TACTIC(GPU_GOOD, good),          TACTIC(GPU_SLOW, slow), TACTIC(GPU_WRONG, wrong),
+                                   TACTIC(GPU_PAST, past),          TACTIC(GPU_SPIN, spin), TACTIC(GPU_ILLEGAL, illegal),
+                                   TACTIC(GPU_MALFORMED, malformed)};
 
 __attribute__((constructor(101))) static void gpu_tactics_add(void) { // before this binary plays a part
   for (int i = 0; i < COUNT(gpu_tactics); i++)
@@ -129,8 +134,8 @@ static enum farm_status compiled_supply(void *context, const struct wire_job *jo
   enum farm_status status = nvrtc_compile("test.cu", strbuf_text(&source), 90, &image, NULL);
   char why[400] = "";
   if (status != FARM_OK) snprintf(why, sizeof why, "%.399s", status_message());
-  const struct artefact_on_shelf artefact = {
-      digest_of_text(strbuf_text(&source)), status == FARM_OK ? FARM_OK : FARM_TACTIC_REFUSED, why, image.data, image.length};
+  const struct artefact_on_shelf artefact = {digest_of_text(strbuf_text(&source)),
+                                             status == FARM_OK ? FARM_OK : FARM_TACTIC_REFUSED, why, image.data, image.length};
   artefact_frame_put(&body, &artefact);
   status = child_frame_send(child_fd, CHILD_ARTEFACT, body.data, body.length);
   strbuf_free(&source);
@@ -179,7 +184,8 @@ TEST(gpu_faults_cost_their_variants, "timeout:120") {
   expect(&outcome, GPU_WRONG, FARM_TACTIC_WRONG);
   expect(&outcome, GPU_PAST, FARM_TACTIC_OVERRAN);
   expect(&outcome, GPU_ILLEGAL, FARM_TACTIC_CRASHED);
-  CHECK(entry_of(&outcome, GPU_ILLEGAL) && !strstr(entry_of(&outcome, GPU_ILLEGAL)->message, "measuring child")); // the device's words
+  CHECK(entry_of(&outcome, GPU_ILLEGAL) &&
+        !strstr(entry_of(&outcome, GPU_ILLEGAL)->message, "measuring child")); // the device's words
   expect(&outcome, GPU_SPIN, FARM_TACTIC_HUNG);
   expect(&outcome, GPU_MALFORMED, FARM_TACTIC_REFUSED);
   CHECK(entry_of(&outcome, GPU_MALFORMED) && strstr(entry_of(&outcome, GPU_MALFORMED)->message, "does not compile"));

@@ -73,8 +73,10 @@ enum farm_status gpus_list(struct cuda_properties out[GPUS_MOST], int *out_count
   close(ends[1]);
   uint64_t end = clock_now_ns() + LOOK_MS * 1000000ull;
   while (pid > 0 && *out_count < GPUS_MOST && sight_read(ends[0], end, &sight)) {
-    if (sight.is_device) out[(*out_count)++] = sight.properties;
-    else if (out_why) snprintf(out_why, WHY_BYTES, "%.299s", sight.why);
+    if (sight.is_device)
+      out[(*out_count)++] = sight.properties;
+    else if (out_why)
+      snprintf(out_why, WHY_BYTES, "%.299s", sight.why);
   }
   close(ends[0]);
   FAIL_IF(pid < 0, FARM_FAILURE, "cannot look for GPUs: %s", strerror(errno));

@@ -63,8 +63,10 @@ static enum farm_status make(struct bench *bench, const struct trial_request *re
   FAIL_IF(!trial, FARM_NO_MEMORY, "out of memory for a trial");
   trial->patience_ns = (uint64_t)(0.9 * request->patience_ns); // before the worker gives up, so that it hears why
   trial->copies = request->copies;
-  const struct cuda_trial_options options = {
-      .cubin = cubin_find, .context = (void *)(uintptr_t)bench->gpu->shelf, .copies = request->copies, .patience_ns = trial->patience_ns};
+  const struct cuda_trial_options options = {.cubin = cubin_find,
+                                             .context = (void *)(uintptr_t)bench->gpu->shelf,
+                                             .copies = request->copies,
+                                             .patience_ns = trial->patience_ns};
   enum farm_status status =
       judged(bench, cuda_trial_make(bench->gpu->device, bench->kernel_case, request->variant, &options, &trial->trial));
   if (status != FARM_OK) {

@@ -33,8 +33,8 @@ struct trial_request {
 };
 
 struct trial_kind {
-  double sample_ns;    // a sample is at least this long: shorter runs are repeated inside it
-  bool shares_memory;  // kernels can write to this process's heap
+  double sample_ns;   // a sample is at least this long: shorter runs are repeated inside it
+  bool shares_memory; // kernels can write to this process's heap
   size_t (*weight_bytes)(const struct problem *problem, const struct variant *variant); // of one copy
   enum farm_status (*make)(struct bench *bench, const struct trial_request *request, void **out_trial);
   void (*free)(struct bench *bench, void *trial);

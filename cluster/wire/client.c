@@ -491,14 +491,16 @@ static enum farm_status executes_send(struct client *client, const struct wire_e
 /* Is it the answer to one of them? A fault is one, too. */
 static bool executed_take(const struct wire_message *message, uint32_t first, uint32_t count, bool *answered,
                           struct wire_executed *out) {
-  uint32_t number = message->type == WIRE_FAULT ? message->fault.request : message->type == WIRE_EXECUTED ? message->executed.request : 0;
+  uint32_t number = message->type == WIRE_FAULT      ? message->fault.request
+                    : message->type == WIRE_EXECUTED ? message->executed.request
+                                                     : 0;
   if (number < first || number - first >= count || answered[number - first]) return false;
-  out[number - first] = message->type == WIRE_EXECUTED ? message->executed
-                                                       : (struct wire_executed){.status = message->fault.status == FARM_OK
-                                                                                              ? FARM_FAILURE
-                                                                                              : message->fault.status,
-                                                                                .message = message->fault.message,
-                                                                                .report = ""};
+  out[number - first] =
+      message->type == WIRE_EXECUTED
+          ? message->executed
+          : (struct wire_executed){.status = message->fault.status == FARM_OK ? FARM_FAILURE : message->fault.status,
+                                   .message = message->fault.message,
+                                   .report = ""};
   answered[number - first] = true;
   return true;
 }

@@ -26,7 +26,7 @@ struct worker_link {
   uint64_t session;  // that `sent` and the credits belong to
   uint32_t credits;
   bool credits_said;
-  uint32_t requests; // made so far; the number of the last one
+  uint32_t requests;  // made so far; the number of the last one
   struct arena event; // what the last event points to
 };
 
@@ -274,14 +274,16 @@ enum farm_status worker_link_return(struct worker_link *worker, struct wire_leas
 }
 
 /* Sent again when the connection is lost meanwhile: these verbs may be carried out twice. */
-enum farm_status worker_link_cache(struct worker_link *worker, const char *verb, const char *const *arguments, uint32_t argument_count,
-                                   const struct digest *blob, int timeout_ms, struct arena *arena, struct wire_cache_reply *out) {
+enum farm_status worker_link_cache(struct worker_link *worker, const char *verb, const char *const *arguments,
+                                   uint32_t argument_count, const struct digest *blob, int timeout_ms, struct arena *arena,
+                                   struct wire_cache_reply *out) {
   uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0;
   struct wire_argument *list = arena_alloc_array(arena, argument_count + 1, sizeof *list);
   FAIL_IF(!list, FARM_NO_MEMORY, "out of memory for a request");
   for (uint32_t i = 0; i < argument_count; i++) list[i].text = arguments[i];
-  struct wire_message message = {.type = WIRE_CACHE,
-                                 .cache = {.request = ++worker->requests, .verb = verb, .arguments = list, .arguments_count = argument_count}};
+  struct wire_message message = {
+      .type = WIRE_CACHE,
+      .cache = {.request = ++worker->requests, .verb = verb, .arguments = list, .arguments_count = argument_count}};
   if (blob) message.cache.blob = *blob;
   while (clock_now_ns() < end) {
     struct wire_message reply = {0};

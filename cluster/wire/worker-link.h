@@ -65,9 +65,11 @@ enum farm_status worker_link_executed(struct worker_link *link, struct wire_leas
 enum farm_status worker_link_return(struct worker_link *link, struct wire_lease lease, const char *reason,
                                     const struct wire_variant *unknown, uint32_t unknown_count);
 
-/* A cache verb without lines in its answer (artefacts-get, artefacts-put, compilers); `out` in `arena`. Waits as the calls below do. */
-enum farm_status worker_link_cache(struct worker_link *link, const char *verb, const char *const *arguments, uint32_t argument_count,
-                                   const struct digest *blob, int timeout_ms, struct arena *arena, struct wire_cache_reply *out);
+/* A cache verb without lines in its answer (artefacts-get, artefacts-put, compilers); `out` in `arena`. Waits as the calls below
+ * do. */
+enum farm_status worker_link_cache(struct worker_link *link, const char *verb, const char *const *arguments,
+                                   uint32_t argument_count, const struct digest *blob, int timeout_ms, struct arena *arena,
+                                   struct wire_cache_reply *out);
 /* Blobs of execute jobs, by digest; each call waits, at most timeout_ms in all, and keeps the heartbeat. */
 enum farm_status worker_link_blob_get(struct worker_link *link, const struct digest *digest, size_t most_bytes, int timeout_ms,
                                       uint8_t **out_data,

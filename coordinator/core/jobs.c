@@ -286,8 +286,8 @@ void jobs_returned(struct core *core, struct peer *worker, const struct wire_ret
   }
   char message[400];
   if (missing)
-    snprintf(message, sizeof message, "no worker of this class has %.200s from this build's source (workers run %.100s)", missing,
-             worker->build);
+    snprintf(message, sizeof message, "no worker of this class has %.170s from this build's source (%.80s; workers run %.60s)",
+             missing, returned->reason, worker->build);
   job_release(core, job, FARM_OK, NULL);
   if (missing) task_fail(core, task, FARM_MISMATCH, message);
 }

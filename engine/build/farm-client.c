@@ -26,7 +26,8 @@ static void class_add(struct class_list *list, const char *text, size_t length) 
   memcpy(class_text, text, length);
   class_text[length] = 0;
   struct device_class parsed;
-  if (!target_word_covers(list->word, class_text) || device_class_parse(class_text, &parsed) != FARM_OK) return; // a compiler, say
+  if (!target_word_covers(list->word, class_text) || device_class_parse(class_text, &parsed) != FARM_OK)
+    return; // a compiler, say
   int at = 0;
   while (at < list->count && strcmp(list->items[at], class_text) < 0) at++;
   if (at < list->count && strcmp(list->items[at], class_text) == 0) return;

@@ -1,5 +1,5 @@
-/* Compiling for a build with a farm: see farm-images.h. Compilers of the farm get batches, all at once; what a batch could not do is tried
- * text by text, so that one text that brings a compiler down costs itself. */
+/* Compiling for a build with a farm: see farm-images.h. Compilers of the farm get batches, all at once; what a batch could not do
+ * is tried text by text, so that one text that brings a compiler down costs itself. */
 #include "farm-images-internal.h"
 
 #include "../../kernels/cuda/cuda-artefact.h"
@@ -18,10 +18,9 @@ static enum farm_status list_put(struct farm_images *images, const struct bytes_
   struct wire_cache_reply reply;
   bytes_put_u32(&list, count);
   bytes_put(&list, envelopes->data, envelopes->length);
-  enum farm_status status =
-      envelopes->failed || list.failed
-          ? status_set(FARM_NO_MEMORY, "out of memory for artefacts")
-          : client_blob_put(images->client, list.data, list.length, FARM_IMAGES_WAIT_MS, &blob);
+  enum farm_status status = envelopes->failed || list.failed
+                                ? status_set(FARM_NO_MEMORY, "out of memory for artefacts")
+                                : client_blob_put(images->client, list.data, list.length, FARM_IMAGES_WAIT_MS, &blob);
   if (status == FARM_OK)
     status = client_cache(images->client, "artefacts-put", NULL, 0, &blob, FARM_IMAGES_WAIT_MS, NULL, NULL, &arena, &reply);
   bytes_writer_free(&list);
@@ -72,8 +71,9 @@ static enum farm_status texts_put(struct farm_images *images, const struct image
     bytes_put_blob(&list, texts[i].source, strlen(texts[i].source));
   }
   *out = (struct wire_blob_ref){.name = "texts", .length = list.length};
-  enum farm_status status = list.failed ? status_set(FARM_NO_MEMORY, "out of memory for texts")
-                                        : client_blob_put(images->client, list.data, list.length, FARM_IMAGES_WAIT_MS, &out->digest);
+  enum farm_status status = list.failed
+                                ? status_set(FARM_NO_MEMORY, "out of memory for texts")
+                                : client_blob_put(images->client, list.data, list.length, FARM_IMAGES_WAIT_MS, &out->digest);
   bytes_writer_free(&list);
   return status;
 }
@@ -104,7 +104,8 @@ static enum farm_status answer_take(struct farm_images *images, const struct ima
   return its_fault ? text_give_up(images, texts, answer->message) : status_set(answer->status, "compiling: %s", answer->message);
 }
 
-static enum farm_status compile_at_farm(struct farm_images *images, const struct image_text *texts, size_t count, uint32_t batch) {
+static enum farm_status compile_at_farm(struct farm_images *images, const struct image_text *texts, size_t count,
+                                        uint32_t batch) {
   struct arena arena = {0};
   char spec[48];
   uint32_t jobs = (uint32_t)((count + batch - 1) / batch);

@@ -1,4 +1,5 @@
-/* Shared by farm-images.c (the compiler, one image), farm-compile.c (compiling) and farm-images-items.c (what measuring needs). */
+/* Shared by farm-images.c (the compiler, one image), farm-compile.c (compiling) and farm-images-items.c (what measuring needs).
+ */
 #ifndef ENGINE_BUILD_FARM_IMAGES_INTERNAL_H
 #define ENGINE_BUILD_FARM_IMAGES_INTERNAL_H
 

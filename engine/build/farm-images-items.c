@@ -100,8 +100,8 @@ static enum farm_status missing_ask(struct farm_images *images, struct text_list
     const char *keys[KEYS_AT_ONCE];
     uint32_t count = 0;
     while (at < texts->count && count < KEYS_AT_ONCE) keys[count++] = texts->items[at++].key;
-    enum farm_status status = client_cache(images->client, "artefacts-missing", keys, count, NULL, FARM_IMAGES_WAIT_MS, missing_mark,
-                                           texts, &arena, &reply);
+    enum farm_status status = client_cache(images->client, "artefacts-missing", keys, count, NULL, FARM_IMAGES_WAIT_MS,
+                                           missing_mark, texts, &arena, &reply);
     arena_free(&arena);
     TRY(status);
   }
@@ -117,8 +117,12 @@ static enum farm_status missing_compile(struct farm_images *images, struct text_
   for (size_t i = 0; i < texts->count; i++)
     if (!map_get(&texts->by_key, texts->items[i].key)) missing[count++] = texts->items[i];
   for (size_t at = 0; at < count && status == FARM_OK; at += TEXTS_AT_ONCE) {
-    const struct build_progress now = {
-        .phase = "compile", .done = (uint32_t)at, .total = (uint32_t)count, .running = images->workers, .eta_s = -1, .detail = images->compiler};
+    const struct build_progress now = {.phase = "compile",
+                                       .done = (uint32_t)at,
+                                       .total = (uint32_t)count,
+                                       .running = images->workers,
+                                       .eta_s = -1,
+                                       .detail = images->compiler};
     if (progress) progress(progress_context, &now);
     status = farm_images_compile(images, missing + at, count - at < TEXTS_AT_ONCE ? count - at : TEXTS_AT_ONCE);
   }
@@ -126,8 +130,9 @@ static enum farm_status missing_compile(struct farm_images *images, struct text_
   return status;
 }
 
-enum farm_status farm_images_for_items(struct farm_images *images, const struct build_item *items, size_t count, const char *policy,
-                                       void (*progress)(void *, const struct build_progress *), void *progress_context) {
+enum farm_status farm_images_for_items(struct farm_images *images, const struct build_item *items, size_t count,
+                                       const char *policy, void (*progress)(void *, const struct build_progress *),
+                                       void *progress_context) {
   struct text_list texts = {0};
   enum farm_status status = FARM_OK;
   for (size_t i = 0; i < count && status == FARM_OK; i++) {

@@ -21,7 +21,8 @@ static void take_greater(const char *candidate, char best[FARM_COMPILER_BYTES]) 
 static enum farm_status stored_compiler(struct farm_images *images, char best[FARM_COMPILER_BYTES]) {
   struct arena arena = {0};
   struct wire_cache_reply reply;
-  enum farm_status status = client_cache(images->client, "compilers", NULL, 0, NULL, FARM_IMAGES_WAIT_MS, NULL, NULL, &arena, &reply);
+  enum farm_status status =
+      client_cache(images->client, "compilers", NULL, 0, NULL, FARM_IMAGES_WAIT_MS, NULL, NULL, &arena, &reply);
   for (uint32_t i = 0; status == FARM_OK && i < reply.counters_count; i++) take_greater(reply.counters[i].name, best);
   arena_free(&arena);
   return status;
@@ -61,8 +62,10 @@ static enum farm_status compiler_find(struct farm_images *images) {
   TRY(stored_compiler(images, stored));
   if (!images->locked) {
     TRY(farm_compiler(images, able));
-    if (*able) snprintf(images->worker_class, sizeof images->worker_class, COMPILER_CLASS "%s", able);
-    else images->local = nvrtc_version(able, sizeof able) == FARM_OK;
+    if (*able)
+      snprintf(images->worker_class, sizeof images->worker_class, COMPILER_CLASS "%s", able);
+    else
+      images->local = nvrtc_version(able, sizeof able) == FARM_OK;
   }
   strcpy(images->compiler, *able ? able : *stored ? stored : "no compiler");
   return FARM_OK;
@@ -138,6 +141,7 @@ static enum farm_status get(void *context, const char *source, int sm, struct by
 }
 
 void farm_images_init(struct farm_images *images, struct client *client, enum cache_mode mode) {
-  *images = (struct farm_images){.client = client, .locked = mode == CACHE_LOCKED, .keeps = mode == CACHE_RW || mode == CACHE_OFF};
+  *images =
+      (struct farm_images){.client = client, .locked = mode == CACHE_LOCKED, .keeps = mode == CACHE_RW || mode == CACHE_OFF};
   images->images = (struct link_images){.get = get, .context = images, .compiler = images->compiler};
 }

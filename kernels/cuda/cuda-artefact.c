@@ -8,7 +8,8 @@
 
 enum { MESSAGE_BYTES = 480 };
 
-enum farm_status cuda_artefact_key_text(const char *source, int sm, const char *compiler, struct arena *arena, const char **out_key) {
+enum farm_status cuda_artefact_key_text(const char *source, int sm, const char *compiler, struct arena *arena,
+                                        const char **out_key) {
   struct digest digest;
   char arch[16];
   TRY(cuda_artefact_key(source, sm, compiler, &digest));
