@@ -2,6 +2,9 @@
  * device. */
 #include "command-test.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #define FAKE "sm=90,product=fake,mem=1g,l2=16384,sms=2"
 
 /* The library beside the command. */
@@ -103,6 +106,63 @@ TEST(gpu_builds_at_once_share, "timeout:240") {
   }
   CHECK_MESSAGE(compiler && gpu, "%s", json_dumps(status, 0));
   json_decref(status);
+}
+
+static void endpoint_free_port(char out[64]) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+          getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+  close(fd);
+  snprintf(out, 64, "tcp://127.0.0.1:%d", ntohs(address.sin_port));
+}
+
+/* Asks until so many workers are there. */
+static bool workers_become(const char *endpoint, size_t wanted) {
+  for (int tries = 0; tries < 150; tries++) {
+    json_t *root = json_of(command_say("status", "--farm", endpoint, "--json"));
+    size_t count = json_array_size(json_object_get(root, "workers"));
+    json_decref(root);
+    if (count == wanted) return true;
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+  }
+  return false;
+}
+
+static int exit_code(pid_t pid) {
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* A farm of others: with a GPU alone the builder compiles by itself, and says so when it cannot; with `--gpu all` there are compilers, too.
+ * Drained workers leave in order. */
+TEST(gpu_workers_join_a_farm, "timeout:240") {
+  char endpoint[64];
+  const char *model = small_model("net.onnx", "1"), *engine = in_folder("net.engine"), *farm = in_folder("farm");
+  gpu_begin(FAKE);
+  endpoint_free_port(endpoint);
+  pid_t coordinator = command_start(
+      (const char *const[]){"coordinator", "--listen", endpoint, "--workers", "none", "--cache", farm, "--idle-exit", "0", NULL});
+  pid_t one = command_start((const char *const[]){"worker", "--connect", endpoint, "--gpu", "0", NULL});
+  CHECK(workers_become(endpoint, 1));
+  char compiler[PATH_MAX];
+  snprintf(compiler, sizeof compiler, "%s", getenv("TUNEFARM_LIBNVRTC"));
+  setenv("TUNEFARM_LIBNVRTC", "/nonexistent/libnvrtc.so", 1);
+  command_fails(5, "nobody compiles for this build", "build", model, "-o", engine, BUILD, "--farm", endpoint);
+  setenv("TUNEFARM_LIBNVRTC", compiler, 1);
+  json_t *report = json_of(command_say("build", model, "-o", engine, BUILD, "--farm", endpoint, "--json"));
+  CHECK(number_at(target_of(report), "measured") == 2);
+  json_decref(report);
+  kill(one, SIGTERM);
+  CHECK(exit_code(one) == 0 && workers_become(endpoint, 0));
+  pid_t all = command_start((const char *const[]){"worker", "--connect", endpoint, "--gpu", "all", NULL});
+  CHECK(workers_become(endpoint, 2)); // the GPU's and a compiler
+  command_works("drain", "--farm", endpoint);
+  CHECK(exit_code(all) == 0);
+  kill(coordinator, SIGTERM);
+  CHECK(exit_code(coordinator) == 0);
 }
 
 /* A worker of a GPU that is not there says so and leaves. */

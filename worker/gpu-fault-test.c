@@ -19,6 +19,7 @@
 #define GPU_SLOW "gemm_f32__test_gpu_slow__sm75"
 #define GPU_WRONG "gemm_f32__test_gpu_wrong__sm75"
 #define GPU_PAST "gemm_f32__test_gpu_past__sm75"
+#define GPU_LATE_PAST "gemm_f32__test_gpu_late_past__sm75" // not while it is checked: then outputs are NaN
 #define GPU_ILLEGAL "gemm_f32__test_gpu_illegal__sm75"
 #define GPU_SPIN "gemm_f32__test_gpu_spin__sm75"
 #define GPU_MALFORMED "gemm_f32__test_gpu_malformed__sm75"
@@ -32,6 +33,7 @@ struct plain_args {
 static const char plain_text[] = "struct plain_args { const float *a; const float *b; float *y; };\n"
                                  "FARM_KERNEL(plain, plain_args, 256) {\n"
                                  "  const int i = threadIdx.x / 16, j = threadIdx.x % 16;\n"
+                                 "  const float was = args.y[threadIdx.x];\n"
                                  "  float sum = 0;\n"
                                  "  for (int turn = 0; turn < TURNS; turn++) {\n"
                                  "    sum = 0;\n"
@@ -47,25 +49,27 @@ static enum farm_status text_make(struct strbuf *out, int turns, const char *fau
   return FARM_OK;
 }
 
-#define SOURCE(name, turns, fault)                                                                                               \
-  static enum farm_status name##_source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {      \
-    (void)problem, (void)variant;                                                                                                \
-    return text_make(out, turns, fault);                                                                                         \
-  }
-SOURCE(good, 1, "")
-SOURCE(slow, 40, "")
-SOURCE(wrong, 1, "if (threadIdx.x == 7) args.y[7] = 100.0f;")
-SOURCE(past, 1, "if (threadIdx.x == 7) args.y[256] = 1.0f;")
-SOURCE(illegal, 1, "if (threadIdx.x == 7) *(volatile float *)16 = 1.0f;")
-SOURCE(spin, 1, "for (volatile int turn = 0; turn >= 0; turn = 0) continue;")
-SOURCE(malformed, 1, "this is no statement")
-
 static enum farm_status plain_launches(const struct cuda_call *call, struct cuda_launch *out, int *out_count) {
   const struct plain_args args = {call->inputs[0], call->inputs[1], call->outputs[0]};
   cuda_launch_line(out, "plain", 1, 256, &args, sizeof args);
   *out_count = 1;
   return FARM_OK;
 }
+
+#define CUDA_TACTIC(name, turns, fault)                                                                                          \
+  static enum farm_status name##_source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {      \
+    (void)problem, (void)variant;                                                                                                \
+    return text_make(out, turns, fault);                                                                                         \
+  }                                                                                                                              \
+  static const struct cuda_tactic name##_cuda = {.least_sm = 75, .source = name##_source, .launches = plain_launches}
+CUDA_TACTIC(good, 1, "");
+CUDA_TACTIC(slow, 40, "");
+CUDA_TACTIC(wrong, 1, "if (threadIdx.x == 7) args.y[7] = 100.0f;");
+CUDA_TACTIC(past, 1, "if (threadIdx.x == 7) args.y[256] = 1.0f;");
+CUDA_TACTIC(late_past, 1, "if (threadIdx.x == 7 && was == was) args.y[256] = 1.0f;");
+CUDA_TACTIC(illegal, 1, "if (threadIdx.x == 7) *(volatile float *)16 = 1.0f;");
+CUDA_TACTIC(spin, 1, "for (volatile int turn = 0; turn >= 0; turn = 0) continue;");
+CUDA_TACTIC(malformed, 1, "this is no statement");
 
 static bool is_test_problem(const struct problem *problem) {
   return problem->kind == PROBLEM_GEMM && problem->dims[GEMM_M] == 16;
@@ -76,19 +80,14 @@ static double cost_any(const struct problem *problem, const struct variant *vari
   return 1e12;
 }
 
-#define CUDA(name)                                                                                                               \
-  static const struct cuda_tactic name##_cuda = {.least_sm = 75, .source = name##_source, .launches = plain_launches};
-CUDA(good)
-CUDA(slow) CUDA(wrong) CUDA(past) CUDA(illegal) CUDA(spin) CUDA(malformed)
 #define TACTIC(text, name)                                                                                                       \
   {                                                                                                                              \
     .id = text, .kind = PROBLEM_GEMM, .device = DEVICE_CUDA, .source = "reference", .packed_operand = -1,                        \
     .detail = &name##_cuda, .applicable = is_test_problem, .cost = cost_any                                                      \
   }
-    static const
-    struct tactic gpu_tactics[] = {TACTIC(GPU_GOOD, good),          TACTIC(GPU_SLOW, slow), TACTIC(GPU_WRONG, wrong),
-                                   TACTIC(GPU_PAST, past),          TACTIC(GPU_SPIN, spin), TACTIC(GPU_ILLEGAL, illegal),
-                                   TACTIC(GPU_MALFORMED, malformed)};
+static const struct tactic gpu_tactics[] = {
+    TACTIC(GPU_GOOD, good),           TACTIC(GPU_SLOW, slow),       TACTIC(GPU_WRONG, wrong), TACTIC(GPU_PAST, past),
+    TACTIC(GPU_LATE_PAST, late_past), TACTIC(GPU_ILLEGAL, illegal), TACTIC(GPU_SPIN, spin),   TACTIC(GPU_MALFORMED, malformed)};
 
 __attribute__((constructor(101))) static void gpu_tactics_add(void) { // before this binary plays a part
   for (int i = 0; i < COUNT(gpu_tactics); i++)
@@ -125,7 +124,7 @@ static int supplied; // calls of compiled_supply
 static enum farm_status compiled_supply(void *context, const struct wire_job *job, uint32_t index, int child_fd) {
   (void)context;
   supplied++;
-  setenv("TUNEFARM_FAKE_CUDA", PLAIN_GPU, 1); // a fault is of the first child alone
+  if (!getenv("TUNEFARM_TEST_FAULT_STAYS")) setenv("TUNEFARM_FAKE_CUDA", PLAIN_GPU, 1); // a fault is of the first child alone
   struct variant variant;
   struct strbuf source = {0};
   struct bytes_writer image = {0}, body = {0};
@@ -174,7 +173,8 @@ TEST(gpu_final_ranks_what_is_slow_behind_what_is_fast, "timeout:120") {
 
 /* Every fault costs its own variant; the others are measured in the same job. */
 TEST(gpu_faults_cost_their_variants, "timeout:120") {
-  const char *const variants[] = {GPU_ILLEGAL, GPU_GOOD, GPU_WRONG, GPU_PAST, GPU_MALFORMED, GPU_SPIN, GPU_SLOW};
+  const char *const variants[] = {GPU_ILLEGAL,   GPU_GOOD, GPU_WRONG, GPU_PAST, GPU_LATE_PAST,
+                                  GPU_MALFORMED, GPU_SPIN, GPU_SLOW};
   struct job_outcome outcome;
   gpu_begin(PLAIN_GPU);
   gpu_job(WIRE_JOB_SCREEN, variants, COUNT(variants), &outcome);
@@ -183,6 +183,7 @@ TEST(gpu_faults_cost_their_variants, "timeout:120") {
   expect(&outcome, GPU_SLOW, FARM_OK);
   expect(&outcome, GPU_WRONG, FARM_TACTIC_WRONG);
   expect(&outcome, GPU_PAST, FARM_TACTIC_OVERRAN);
+  expect(&outcome, GPU_LATE_PAST, FARM_TACTIC_OVERRAN);
   expect(&outcome, GPU_ILLEGAL, FARM_TACTIC_CRASHED);
   CHECK(entry_of(&outcome, GPU_ILLEGAL) &&
         !strstr(entry_of(&outcome, GPU_ILLEGAL)->message, "measuring child")); // the device's words
@@ -207,6 +208,23 @@ TEST(gpu_errors_from_outside_blame_nobody, "timeout:120") {
     expect(&outcome, GPU_GOOD, FARM_OK);
     expect(&outcome, GPU_SLOW, FARM_OK);
   }
+}
+
+/* A kernel that does not end, and a worker with patience: the child itself finds it, says so and ends. */
+TEST(gpu_child_finds_a_hang_by_itself, "slow timeout:240") {
+  const char *const variants[] = {GPU_GOOD, GPU_SLOW};
+  struct job_outcome outcome;
+  gpu_begin(PLAIN_GPU ",fault=hang@3");
+  setenv("TUNEFARM_TEST_FAULT_STAYS", "1", 1);
+  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN,
+                                    .variants = variants,
+                                    .count = 1,
+                                    .hang_ns = 60000000000u,
+                                    .role = "gpu-child",
+                                    .supply = compiled_supply},
+                 &outcome);
+  expect(&outcome, GPU_GOOD, FARM_TACTIC_HUNG);
+  CHECK_MESSAGE(!strstr(entry_of(&outcome, GPU_GOOD)->message, "no sign of life"), "%s", entry_of(&outcome, GPU_GOOD)->message);
 }
 
 /* kill -9 of the child in mid-run. */
