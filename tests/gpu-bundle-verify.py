@@ -1,5 +1,6 @@
-"""What a report of gpu-check.sh must have. Usage: gpu-bundle-verify.py PHASE OUT VERDICT | same FILE FILE
-The phase must have an item of that verdict; when it is `pass` none may have failed or wait."""
+"""What a report of gpu-check.sh must have. Usage: gpu-bundle-verify.py PHASE OUT VERDICT | same FILE FILE | sanitizer CHECK
+The phase must have an item of that verdict; when it is `pass` none may have failed or wait. `sanitizer` holds the words of a tool that CI does not
+have against what the folder CHECK makes of them."""
 import json
 import os
 import sys
@@ -72,10 +73,35 @@ def limits(items):
     must(all(row["value"] > 0 and row["n"] >= 3 and row["unit"] for row in rows), "a row lacks its figures")
 
 
+# exit code, timed out, what compute-sanitizer prints; the verdict, a part of the reason
+SANITIZER = (
+    (0, False, "========= COMPUTE-SANITIZER\n========= ERROR SUMMARY: 0 errors\n", "pass", ""),
+    (9, False, "========= Invalid __global__ write of size 4 bytes\n=========     at k+0x10\n========= ERROR SUMMARY: 3 errors\n", "fail", "3 findings; ========= Invalid"),
+    (0, False, "========= ERROR SUMMARY: 0 errors\n========= ERROR SUMMARY: 1 error\n", "fail", "1 findings"),
+    (9, False, "========= RACECHECK SUMMARY: 2 hazards displayed (1 error, 1 warning)\n", "fail", "2 findings"),
+    (0, False, "========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)\n", "pass", ""),
+    (1, False, "========= Error: Device not supported. Please refer to the manual\n========= ERROR SUMMARY: 0 errors\n", "not run", "Device not supported"),
+    (127, False, "cannot open shared object file\n", "not run", "does not work here"),
+    (1, False, "FAIL gpu_family_map (3 ms)\n========= ERROR SUMMARY: 0 errors\n", "fail", ""),
+    (-1, True, "", "later", "no end"),
+)
+
+
+def sanitizer(folder):
+    sys.path.insert(0, folder)
+    import machine
+    import sanitize
+    for code, timed_out, text, verdict, part in SANITIZER:
+        got, why, _ = sanitize.verdict_of(machine.Result(code, text, "", 1.0, timed_out))
+        must(got == verdict and part in why, f"{text!r}: {got}, {why}")
+
+
 CONTENTS = {"correct": correct, "tune": tune, "records": records, "limits": limits}
 
 if sys.argv[1] == "same":
     first, second = (read(path)["items"] for path in sys.argv[2:4])
     must(sorted(map(str, first)) == sorted(map(str, second)), "items were run again")
+elif sys.argv[1] == "sanitizer":
+    sanitizer(sys.argv[2])
 else:
     report_check(*sys.argv[1:4])

@@ -33,6 +33,7 @@ linked() { # every library is the bundle's own, the C library's, or the C++ libr
 }
 check "its programs take their libraries out of it" linked
 
+check "it understands compute-sanitizer" report sanitizer bundle/check
 check "correct passes on the fake driver" gpu_check correct --seconds 300
 check "its report is well-formed" report correct out pass
 cp out/correct.json before.json

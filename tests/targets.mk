@@ -15,12 +15,12 @@ demo: deps
 
 ## make test           the quick tests, under 5 minutes on 2 cores (installs what is missing first)
 test: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) check-layers lint test-binaries gpu-bundle
+	@$(MAKE) --no-print-directory -j$(JOBS) BUNDLE_GLIBC=own check-layers lint test-binaries gpu-bundle
 	@$(MAKE) --no-print-directory test-run
 
 ## make test-slow      what is slower: whole models, faults, sanitizers, fuzzers
 test-slow: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all test-data test-binaries fuzzers gpu-bundle
+	@$(MAKE) --no-print-directory -j$(JOBS) BUNDLE_GLIBC=own all test-data test-binaries fuzzers gpu-bundle
 	@$(MAKE) --no-print-directory test-slow-run
 
 TEST_BINARIES := $(foreach m,$(TESTED),$(BUILD)/test/$(m))
