@@ -187,13 +187,13 @@ static const struct verb {
   enum farm_status (*run)(struct cache_command *c);
 } verbs[] = {
     {"stats", "", "counters and sizes", OF_ALL, cache_stats_verb},
-    {"ls", " [TEXT]", "records whose key contains TEXT: time, samples, outcome, key", OF_ALL, cache_list},
+    {"ls", " [TEXT]", "records and artefacts whose key contains TEXT: time or size, samples, outcome, key", OF_ALL, cache_list},
     {"history", " KEY", "what was believed of a key before", OF_ALL, cache_of_key},
     {"explain", " KEY", "why a key is a miss: the nearest ones and what differs", OF_ALL, cache_of_key},
-    {"export", " [TEXT] -o BUNDLE", "records whose key contains TEXT, into a file", OF_EXPORT, cache_export_verb},
-    {"import", " BUNDLE", "the records of a bundle, all or none", OF_IMPORT, cache_import_verb},
-    {"verify", "", "reads every record; exit code 9 when one is corrupt", OF_VERIFY, cache_verify_verb},
-    {"prune", "", "removes records", OF_PRUNE, cache_prune_verb},
+    {"export", " [TEXT] -o BUNDLE", "records and artefacts whose key contains TEXT, into a file", OF_EXPORT, cache_export_verb},
+    {"import", " BUNDLE", "what a bundle holds, all or none", OF_IMPORT, cache_import_verb},
+    {"verify", "", "reads every record and artefact; exit code 9 when one is corrupt", OF_VERIFY, cache_verify_verb},
+    {"prune", "", "removes records and artefacts", OF_PRUNE, cache_prune_verb},
     {"compact", "", "gives free pages back to the file system", OF_ALL, cache_stats_verb},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const uint64_t blob_most_bytes = 8ull << 30;
-enum { KEPT_S = 24 * 3600 };
+enum { KEPT_S = 24 * 3600, SWEEP_EVERY_S = 3600 };
 
 static void sweep(const char *folder) {
   DIR *directory = opendir(folder);
@@ -29,13 +29,21 @@ static void sweep(const char *folder) {
   closedir(directory);
 }
 
+static void sweep_now_and_then(struct blobs *blobs) {
+  int64_t now = (int64_t)time(NULL);
+  if (now - blobs->swept_s < SWEEP_EVERY_S) return;
+  sweep(blobs->folder);
+  blobs->swept_s = now;
+}
+
 enum farm_status blobs_open(const char *cache_folder, struct blobs *out_blobs) {
   char path[PATH_MAX];
   int length = snprintf(path, sizeof path, "%s/blobs", cache_folder);
   FAIL_IF(length < 0 || (size_t)length >= sizeof path - DIGEST_HEX_BYTES - 8, FARM_IO, "%s: path too long", cache_folder);
   TRY(file_make_folders(path));
-  sweep(path);
-  FAIL_IF(!(out_blobs->folder = strdup(path)), FARM_NO_MEMORY, "%s: out of memory", path);
+  *out_blobs = (struct blobs){.folder = strdup(path)};
+  FAIL_IF(!out_blobs->folder, FARM_NO_MEMORY, "%s: out of memory", path);
+  sweep_now_and_then(out_blobs);
   return FARM_OK;
 }
 
@@ -94,6 +102,7 @@ static enum farm_status append(const struct blobs *blobs, const struct wire_blob
 }
 
 void blobs_put(struct blobs *blobs, const struct wire_blob_put *put, struct wire_blob_state *out_state) {
+  sweep_now_and_then(blobs);
   *out_state = (struct wire_blob_state){.digest = put->digest, .message = ""};
   out_state->status =
       put->total > blob_most_bytes ? status_set(FARM_NO_SPACE, "a blob holds at most 8 GiB") : append(blobs, put, out_state);
@@ -125,6 +134,7 @@ void blobs_get(struct blobs *blobs, const struct wire_blob_get *get, struct aren
 
 enum farm_status blobs_add(struct blobs *blobs, const void *data, size_t length, struct digest *out_digest) {
   char path[PATH_MAX];
+  sweep_now_and_then(blobs);
   *out_digest = digest_of(data, length);
   path_of(blobs, out_digest, "", path);
   return file_write_atomic(path, data, length);

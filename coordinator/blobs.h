@@ -1,6 +1,6 @@
 /* Blobs in transit (execute jobs, bundles): files named by their digests in the cache folder's `blobs`. A blob that arrives
- * grows in a `.part` file and gets its name when its digest is right. What is older than a day goes when the coordinator starts.
- * */
+ * grows in a `.part` file and gets its name when its digest is right. What is older than a day goes when the coordinator starts, and
+ * once an hour while blobs are added. */
 #ifndef COORDINATOR_BLOBS_H
 #define COORDINATOR_BLOBS_H
 
@@ -8,6 +8,7 @@
 
 struct blobs {
   char *folder;
+  int64_t swept_s; // when what is old was last looked for
 };
 
 enum farm_status blobs_open(const char *cache_folder, struct blobs *out_blobs);

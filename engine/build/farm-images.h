@@ -17,6 +17,7 @@ enum { FARM_COMPILER_BYTES = 64 };
 struct farm_images {
   struct link_images images; // what the builder is given; its compiler is known when something was asked for
   struct client *client;
+  bool remeasure;     // known items are measured again
   bool locked, keeps; // keeps: puts what was compiled into the store
   bool ready;
   char compiler[FARM_COMPILER_BYTES];          // of the keys; "no compiler" when there is none at all
