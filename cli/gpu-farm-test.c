@@ -136,8 +136,8 @@ static int exit_code(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* A farm of others: with a GPU alone the builder compiles by itself, and says so when it cannot; with `--gpu all` there are compilers, too.
- * Drained workers leave in order. */
+/* A farm of others: with a GPU alone the builder compiles by itself, and says so when it cannot; with `--gpu all` there are
+ * compilers, too. Drained workers leave in order. */
 TEST(gpu_workers_join_a_farm, "timeout:240") {
   char endpoint[64];
   const char *model = small_model("net.onnx", "1"), *engine = in_folder("net.engine"), *farm = in_folder("farm");
@@ -163,6 +163,22 @@ TEST(gpu_workers_join_a_farm, "timeout:240") {
   CHECK(exit_code(all) == 0);
   kill(coordinator, SIGTERM);
   CHECK(exit_code(coordinator) == 0);
+}
+
+/* One engine for the cores and the GPU: tuned and default engine are compared on each in its own section. */
+TEST(gpu_and_cores_are_compared_each_by_itself, "timeout:240") {
+  const char *model = small_model("net.onnx", "1");
+  gpu_begin(FAKE);
+  json_t *report = json_of(command_say("build", model, "-o", in_folder("net.engine"), "--target", "auto", "--effort", "1",
+                                       "--compare", "0.2", "--cache", in_folder("farm"), "--json"));
+  json_t *targets = json_object_get(report, "targets");
+  CHECK_MESSAGE(json_array_size(targets) == 2, "%zu targets", json_array_size(targets));
+  for (size_t i = 0; i < json_array_size(targets); i++) {
+    const json_t *target = json_array_get(targets, i), *tuning = json_object_get(target, "tuning");
+    CHECK_MESSAGE(tuning && number_at(tuning, "ratio") > 0.3, "%s: ratio %g", text_at(target, "device_class"),
+                  tuning ? number_at(tuning, "ratio") : 0.0); // the other device is a hundred times slower, or quicker
+  }
+  json_decref(report);
 }
 
 /* A worker of a GPU that is not there says so and leaves. */

@@ -212,7 +212,6 @@ static enum farm_status child_begin(struct child *child, const char *cores) {
   TRY(cpu_device_class(&device_class));
   child->cold_bytes = measure_cold_bytes(&device_class);
   child->bench = (struct bench){.kind = child->gpu_name ? &trial_kind_cuda : &trial_kind_cpu, .cores = &child->cores};
-  if (child->gpu_name) setenv("CUDA_VISIBLE_DEVICES", child->gpu_name, 1); // engines that it runs have no other device either
   return FARM_OK;
 }
 

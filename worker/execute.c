@@ -72,7 +72,11 @@ static enum farm_status side_load(struct comparison *c, const struct wire_job *j
   FAIL_IF(side->blob < 0, FARM_INVALID, "execute job: there is no blob `%s`", name);
   c->events->running(c->events->context, side->blob, LOAD_ALLOWED_S * 1e9);
   TRY(blob_map(first_fd + side->blob, side));
-  farm_engine_options_t engine_options = {.size = sizeof engine_options, .threads = c->threads, .verify = 1};
+  farm_engine_options_t engine_options = {.size = sizeof engine_options,
+                                          .threads = c->threads,
+                                          .verify = 1,
+                                          .section = c->gpu ? "cuda" : "cpu", // this worker's, whatever else is in the machine
+                                          .device = c->gpu};
   farm_context_options_t context_options = {.size = sizeof context_options, .threads = c->threads};
   enum farm_status status = said(farm_engine_load_bytes(side->data, side->length, &engine_options, &side->engine));
   if (status == FARM_OK) status = said(farm_context_create(side->engine, &context_options, &side->context));
