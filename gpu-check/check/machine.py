@@ -150,14 +150,27 @@ class Machine:
     def target(self):
         return f"cuda-sm{self.sm()}"
 
-    def leftovers_end(self):
-        """Ends what a phase left running over our own folders: coordinators that wait to idle, their workers."""
+    def leftovers(self):
+        """Processes over our own folders: coordinators that wait to idle, their workers."""
         marks = {os.path.join(self.work, name).encode() for name in ("cache", "imported")}
+        found = []
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{name}/cmdline", "rb") as file:
                     words = file.read().split(b"\0")
-                if words[0].endswith(b"tunefarm") and marks & set(words) and int(name) != os.getpid():
-                    os.kill(int(name), signal.SIGTERM)
-            except (OSError, ValueError):
+            except OSError:
                 continue
+            if words[0].endswith(b"tunefarm") and marks & set(words):
+                found.append(int(name))
+        return found
+
+    def leftovers_end(self):
+        """Ends what a phase left running, and waits until it is gone."""
+        for number in self.leftovers():
+            try:
+                os.kill(number, signal.SIGTERM)
+            except OSError:
+                pass
+        end = time.monotonic() + 10
+        while self.leftovers() and time.monotonic() < end:
+            time.sleep(0.1)
