@@ -49,6 +49,12 @@ if [ "${GPU_BUNDLE:-}" = all ]; then
   check "its report is well-formed" report speed out pass
   check "sanitize is not run on a stand-in" gpu_check sanitize
   check "its report says so" report sanitize out "not run"
+  if "$python" -c 'import torch' 2> /dev/null; then # both sides of a race are the same network
+    check "a network is written" bare bundle/bin/tunefarm synth mlp -o mlp.onnx --batch 2
+    check "and built" bare bundle/bin/tunefarm build mlp.onnx -o mlp.engine --effort 0 --target cpu --cache-mode off
+    check "torch computes the same" bare PEERS_DEVICE=cpu "$python" -B bundle/check/peers.py agree --model mlp --dtype f32 --batch 2 --onnx mlp.onnx \
+      --engine mlp.engine --tunefarm bundle/bin/tunefarm
+  fi
   about=TUNEFARM_FAKE_CUDA=sm=90,product=fake,mem=2g,fault=launch@3
   check "a device that fails is a failure" ends 1 gpu_check correct --out faulty --seconds 300
   check "and the report names it" report correct faulty fail

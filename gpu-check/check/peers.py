@@ -1,6 +1,7 @@
 """Races: an engine against PyTorch on the same network with the same weights and inputs, turn by turn.
 
     peers.py race --model resnet50 --dtype f16|f32|tf32 --batch 8 --onnx FILE --engine FILE --tunefarm FILE --kind eager|compiled --seconds N
+    peers.py agree --model resnet50 --dtype f16|f32 --batch 8 --onnx FILE --engine FILE --tunefarm FILE       (no GPU needed: PEERS_DEVICE=cpu)
     peers.py limits
     peers.py versions
 
@@ -176,9 +177,9 @@ def agreement(ours, module, inputs, names):
     return max(difference(a, b.cpu()) for a, b in zip(ours.outputs(names), theirs))
 
 
-def race(options):
-    begin = time.monotonic()
-    make, sources, names = networks.NETWORKS[options.model]
+def both_sides(options):
+    """(engine, module, inputs, what is known of how they agree)."""
+    _, sources, names = networks.NETWORKS[options.model]
     torch.manual_seed(1)
     dtype = DTYPES[options.dtype]
     inputs = {name: source(options.batch, dtype) for name, source in sources.items()}
@@ -187,6 +188,16 @@ def race(options):
     ours = Ours(options, inputs)
     result = {"difference": agreement(ours, module, inputs, names), "section": ours.about.get("section"), "device": ours.about.get("device")}
     result["agrees"] = result["difference"] <= AGREES[options.dtype]
+    return ours, module, inputs, result
+
+
+def agree(options):
+    return both_sides(options)[3]
+
+
+def race(options):
+    begin = time.monotonic()
+    ours, module, inputs, result = both_sides(options)
     if not result["agrees"]:
         return result
     with torch.inference_mode():
@@ -282,15 +293,16 @@ def versions(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("race", "limits", "versions"))
+    parser.add_argument("what", choices=("race", "agree", "limits", "versions"))
     for name in ("model", "dtype", "onnx", "engine", "tunefarm", "kind"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
-    print(json.dumps({"race": race, "limits": limits, "versions": versions}[options.what](options)))
-    return 0
+    result = {"race": race, "agree": agree, "limits": limits, "versions": versions}[options.what](options)
+    print(json.dumps(result))
+    return 0 if result.get("agrees", True) else 1
 
 
 if __name__ == "__main__":
