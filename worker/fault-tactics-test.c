@@ -183,6 +183,23 @@ static int worker_role(void) {
   return status_exit_code(worker_run(&options));
 }
 
+/* The worker of a GPU, which may be there or not: $TUNEFARM_TEST_GPU. */
+static int gpu_worker_role(void) {
+  static const char *const child[] = {"/proc/self/exe", NULL};
+  struct cuda_properties gpu = test_gpu_properties(getenv("TUNEFARM_TEST_GPU"));
+  const struct worker_options options = {
+      .endpoint = getenv("TUNEFARM_TEST_ENDPOINT"), .part = WORKER_GPU, .gpu = &gpu, .child_argv = child, .build = "test"};
+  setenv("TUNEFARM_TEST_ROLE", "gpu-child", 1);
+  return status_exit_code(worker_run(&options));
+}
+
+struct cuda_properties test_gpu_properties(const char *uuid) {
+  struct cuda_properties gpu = {.name = "NVIDIA fake", .sm = 90, .multiprocessors = 4, .clock_mhz = 1000, .memory_clock_mhz = 1000};
+  gpu.memory_bytes = 1 << 30;
+  snprintf(gpu.uuid, sizeof gpu.uuid, "%s", uuid);
+  return gpu;
+}
+
 static int coordinator_role(void) {
   const struct coordinator_options options = {.cache_folder = getenv("TUNEFARM_TEST_CACHE"), .build = "test"};
   return status_exit_code(coordinator_run(&options));
@@ -210,6 +227,7 @@ __attribute__((constructor)) static void roles_play(void) {
   if (role && strcmp(role, "nobody") == 0) _exit(0);
   if (role && strcmp(role, "babbler") == 0) _exit(babbler_role());
   if (role && strcmp(role, "worker") == 0) exit(worker_role());
+  if (role && strcmp(role, "gpu-worker") == 0) exit(gpu_worker_role());
   if (role && strcmp(role, "coordinator") == 0) _exit(coordinator_role());
 }
 

@@ -4,6 +4,7 @@
 #define WORKER_FAULT_TACTICS_TEST_H
 
 #include "../tests/kit/test.h"
+#include "../device/cuda-device.h"
 #include "job-runner.h"
 
 #define TEST_PROBLEM "gemm m16 n16 k16 f32 acc:f32"
@@ -54,6 +55,7 @@ struct job_plan {
 void job_run_to_end(const struct job_plan *plan, struct job_outcome *out);
 const struct job_entry *entry_of(const struct job_outcome *outcome, const char *variant); // NULL: none
 const char *const *test_child_argv(void);
+struct cuda_properties test_gpu_properties(const char *uuid); // of the GPU that role "gpu-worker" stands for
 bool under_asan(void);
 bool under_tsan(void);
 

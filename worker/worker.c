@@ -28,6 +28,7 @@ struct worker {
   int blob_fds[CHILD_BLOBS_MOST]; // its blobs; -1 none
   bool draining, device_lost;
   char class_text[DEVICE_CLASS_TEXT_MAX], device[300], cores[256];
+  char build[200]; // for the records: with the driver's version where there is one
   uint32_t threads;
   bool is_gpu;
   struct artefact_supply supply; // of a GPU
@@ -257,6 +258,8 @@ static enum farm_status be_gpu(struct worker *worker, const struct worker_option
   cuda_device_class(options->gpu, &device_class);
   device_class_print(&device_class, worker->class_text);
   snprintf(worker->device, sizeof worker->device, "%s", options->gpu->uuid);
+  int driver = options->gpu->driver_version;
+  snprintf(worker->build, sizeof worker->build, "%.150s driver %d.%d", options->build, driver / 1000, driver % 1000 / 10);
   worker->threads = 1;
   worker->is_gpu = true;
   worker->supply = (struct artefact_supply){.sm = options->gpu->sm};
@@ -294,10 +297,11 @@ enum farm_status worker_run(const struct worker_options *options) {
   static enum farm_status (*const be[])(struct worker *, const struct worker_options *) = {
       [WORKER_CORES] = be_cores, [WORKER_GPU] = be_gpu, [WORKER_COMPILER] = be_compiler};
   struct worker worker = {.blob_fds = {-1, -1}};
+  snprintf(worker.build, sizeof worker.build, "%.199s", options->build);
   TRY(be[options->part](&worker, options));
   struct job_runner_options runner = {.child_argv = options->child_argv,
                                       .device = worker.device,
-                                      .build = options->build,
+                                      .build = worker.build,
                                       .hang_ns = options->hang_ns,
                                       .supply = worker.is_gpu ? supply_variant : NULL,
                                       .context = &worker};
