@@ -140,7 +140,8 @@ class Machine:
     def identity(self):
         """What a state belongs to: this bundle, this device, these libraries."""
         device = self.about.get("device") or {}
-        versions = {name: what.get("version") for name, what in self.about.get("libraries", {}).items()}
+        libraries = self.about.get("libraries", {})
+        versions = {name: libraries.get(name, {}).get("version") for name in ("cuda", "nvrtc", "cublaslt", "nvml")}
         return {"bundle": manifest_digest(), "uuid": device.get("uuid"), "class": device.get("device_class"), "versions": versions}
 
     def sm(self):
