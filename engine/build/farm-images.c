@@ -141,7 +141,9 @@ static enum farm_status get(void *context, const char *source, int sm, struct by
 }
 
 void farm_images_init(struct farm_images *images, struct client *client, enum cache_mode mode) {
-  *images =
-      (struct farm_images){.client = client, .remeasure = mode == CACHE_OFF, .locked = mode == CACHE_LOCKED, .keeps = mode == CACHE_RW || mode == CACHE_OFF};
+  *images = (struct farm_images){.client = client,
+                                 .remeasure = mode == CACHE_OFF,
+                                 .locked = mode == CACHE_LOCKED,
+                                 .keeps = mode == CACHE_RW || mode == CACHE_OFF};
   images->images = (struct link_images){.get = get, .context = images, .compiler = images->compiler};
 }
