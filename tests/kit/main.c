@@ -1,6 +1,5 @@
-/* The runner: `<binary> [--slow] [--tagged TAG] [--list] [NAME…]`; --tagged: all tests with that tag, slow or not. Each test runs
- * in a forked child under a time limit, so that a crash or a hang costs one test. Prints a line per test and closes with `N passed,
- * N failed, N skipped`; exit 1 when any failed. */
+/* The runner, as test.h says. Each test runs in a forked child under a time limit, so that a crash or a hang costs one test; it ends
+ * with the runner. Prints a line per test and closes with `N passed, N failed, N skipped`; exit 1 when any failed. */
 #include "test.h"
 
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -126,7 +126,9 @@ static int tag_number(const char *tags, const char *tag, int otherwise) {
   return at ? atoi(at + strlen(tag)) : otherwise;
 }
 
-static void child_run(struct test *test, int why_pipe) {
+static void child_run(struct test *test, int why_pipe, pid_t runner) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != runner) raise(SIGKILL); // it ended before it could be told
   setpgid(0, 0);
   skip_pipe = why_pipe;
   test->run();
@@ -157,8 +159,8 @@ static void run_one(struct test *test) {
   fflush(NULL);
   struct timespec begin, end;
   clock_gettime(CLOCK_MONOTONIC, &begin);
-  pid_t child = fork();
-  if (child == 0) child_run(test, why[1]);
+  pid_t runner = getpid(), child = fork();
+  if (child == 0) child_run(test, why[1], runner);
   int timeout = tag_number(test->tags, "timeout:", DEFAULT_TIMEOUT_S) *
                 tag_number(getenv("TUNEFARM_TEST_PATIENCE") ? getenv("TUNEFARM_TEST_PATIENCE") : "1", "", 1);
   int status = child < 0 ? -1 : wait_within(child, timeout);
@@ -187,13 +189,21 @@ static bool tag_has(const char *tags, const char *tag) {
   return false;
 }
 
+static bool is_whole_name(const char *name) {
+  for (const struct test *test = tests; test; test = test->next)
+    if (strcmp(test->name, name) == 0) return true;
+  return false;
+}
+
+static bool named(const struct test *test, char **names) {
+  for (; *names; names++)
+    if (is_whole_name(*names) ? strcmp(test->name, *names) == 0 : strstr(test->name, *names) != NULL) return true;
+  return false;
+}
+
 static bool wanted(const struct test *test, bool slow, const char *tag, char **names) {
   if (tag && !tag_has(test->tags, tag)) return false;
-  if (*names) {
-    for (; *names; names++)
-      if (strstr(test->name, *names)) return true;
-    return false;
-  }
+  if (*names) return named(test, names);
   return tag || slow == (strstr(test->tags, "slow") != NULL);
 }
 

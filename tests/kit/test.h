@@ -5,6 +5,10 @@
  *
  * Tags: "slow" (left to `make test-slow`), "needs:shared", "needs:gpu", "needs:avx512", "timeout:120" (seconds, default 60). A test
  * that cannot run calls SKIP("why"). A failed CHECK is reported and the test goes on; REQUIRE ends it.
+ *
+ *   BINARY [--slow] [--list] [--tagged TAG] [NAME…]     the quick tests; the slow ones; what would run; those with the tag, slow or not
+ *
+ * A NAME that is a test's whole name means that test alone; any other means all tests, slow ones too, whose names have it in them.
  */
 #ifndef TESTS_KIT_TEST_H
 #define TESTS_KIT_TEST_H
