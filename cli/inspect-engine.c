@@ -101,6 +101,11 @@ static json_t *layer_describe(const struct engine *engine, const struct engine_s
   bool image = step->image < (uint32_t)engine->weight_count;
   json_object_set_new(layer, "place", json_string(plan_step_on_device(section, block, step) ? "device" : "host"));
   json_object_set_new(layer, "image_bytes", json_integer(image ? (json_int_t)engine->weights[step->image].bytes : 0));
+  if (step->library[0]) {
+    json_object_set_new(layer, "library", report_text(step->library));
+    json_object_set_new(layer, "fallback", report_text(step->fallback));
+    json_object_set_new(layer, "fallback_image_bytes", json_integer((json_int_t)engine->weights[step->fallback_image].bytes));
+  }
   json_object_set_new(layer, "packed_bytes", json_integer(packed ? (json_int_t)engine->weights[step->packed_weight].bytes : 0));
   return layer;
 }
@@ -171,6 +176,8 @@ static void layer_show(const json_t *layer, bool on_gpu) {
               on_gpu && host ? "host: " : "", *winner ? winner : "chosen at run time", report_get(layer, "cover"),
               report_get(layer, "onnx"));
   if (*problem) report_line("  %12s    %s", "", problem);
+  if (json_object_get(layer, "fallback"))
+    report_line("  %12s    without library %.12s: %s", "", report_get(layer, "library"), report_get(layer, "fallback"));
   if (report_number(layer, "candidates") > 0)
     report_line("  %12s    %.0f candidates, %.0f tied, interval %.1f us, error %.3f of the tolerance, %s", "",
                 report_number(layer, "candidates"), report_number(layer, "ties"), report_number(layer, "ci95_us"),

@@ -69,7 +69,7 @@ typedef struct {
 
 typedef struct {
   size_t size;
-  const char *name, *origin, *variant, *problem;
+  const char *name, *origin, *variant, *problem; // variant: of a library that is not here, the engine's own fallback
   uint64_t calls;
   double total_ns;
   uint64_t device_calls; // of `calls`, those that a GPU ran
@@ -85,6 +85,7 @@ typedef struct {
   const char *device;           // "cpu", or UUID and name of the GPU
   int32_t host_steps;           // of a GPU's section: what computes on the host
   uint64_t device_weight_bytes; // weights and kernels on the GPU so far, shared by all contexts
+  int32_t fallback_steps;       // of a GPU's section: measured with a library's version that is not here; their own kernels run
 } farm_engine_info_t;
 
 /* Load. options may be NULL. FARM_MISMATCH: no section fits this machine, or made by an incompatible version. */

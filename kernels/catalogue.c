@@ -107,7 +107,8 @@ static void each_variant(const struct problem *problem, const struct device_clas
   for (int i = 0; i < count; i++) {
     const struct tactic *tactic = all[i];
     if (tactic->kind != problem->kind || !tactic_fits(tactic, device_class) || !fits_layout(tactic, layout)) continue;
-    if (tactic->applicable(problem)) each_variant_of(tactic, problem, fn, context);
+    if (!tactic->applicable(problem) || (tactic->present && !tactic->present())) continue;
+    each_variant_of(tactic, problem, fn, context);
   }
 }
 

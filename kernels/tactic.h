@@ -59,6 +59,7 @@ struct tactic {
   const void *detail;           // of the tactic's own family (a register tile, …)
   struct tactic_param params[TACTIC_MAX_PARAMS]; // ends at the first without a name
   bool (*applicable)(const struct problem *problem);
+  bool (*present)(void); // a library's: is it on this machine? NULL: nothing is needed. What is absent is legal, but not offered
   bool (*legal)(const struct problem *problem, const struct variant *variant); // of these parameters; NULL: all
   size_t (*workspace)(const struct problem *problem, const struct variant *variant, int threads); // NULL: none
   /* Estimated nanoseconds on the class with this many threads; monotone in the work; never measured here. */

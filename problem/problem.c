@@ -267,6 +267,12 @@ double problem_macs(const struct problem *problem) {
   }
 }
 
+struct problem problem_of_variables(const struct problem *problem) {
+  struct problem variables = *problem;
+  for (int i = 0; i < PROBLEM_MAX_OPERANDS; i++) variables.operands[i].constant = false;
+  return variables;
+}
+
 double problem_bytes(const struct problem *problem) {
   struct tensor types[PROBLEM_MAX_OPERANDS];
   if (problem_operand_types(problem, types) != FARM_OK) return 0;

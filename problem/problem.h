@@ -111,6 +111,8 @@ const char *problem_kind_name(enum problem_kind kind);
 /* Multiply-adds (0 for pure moves) and bytes read and written once: what a roofline needs. */
 double problem_macs(const struct problem *problem);
 double problem_bytes(const struct problem *problem);
+/* The same with no operand constant: what a kernel that packs nothing is asked to solve. */
+struct problem problem_of_variables(const struct problem *problem);
 /* Row-major descriptions of every operand (inputs then outputs) in the problem's natural order (nchw for conv); FARM_UNSUPPORTED
  * for OP. A worker makes operands from these; extra epilogue operands included. */
 enum farm_status problem_operand_types(const struct problem *problem, struct tensor *out_types);

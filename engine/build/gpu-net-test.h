@@ -24,6 +24,7 @@ struct net {
   uint64_t seed;
   const struct build_shape *shapes;
   int shape_count;
+  struct link_facts facts;
 };
 
 static inline void net_library(const char *variable, const char *name) {
@@ -99,7 +100,8 @@ static inline enum farm_status net_build_as(const struct net *net, const char *p
                                   .shapes = net->shapes,
                                   .shape_count = net->shape_count,
                                   .threads = 2,
-                                  .cache_mode = mode};
+                                  .cache_mode = mode,
+                                  .facts = net->facts};
   return build_run(&options, report);
 }
 

@@ -65,8 +65,10 @@ static struct plan_builder *sample(void) {
   return b;
 }
 
-/* The same for a GPU: the kernel has an image, what the branches do is the host's. */
-static const char image_data[] = "\177ELF kernels";
+/* The same for a GPU: the kernel has an image, what the branches do is the host's; one more is a library's. */
+static const char image_data[] = "\177ELF kernels", fallback_data[] = "\177ELF kernels of the fallback";
+static const char library_version[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+enum { LIBRARY_STEP = 5 }; // of block 0
 
 static struct plan_builder *cuda_sample(void) {
   struct plan_builder *b = sample();
@@ -75,6 +77,12 @@ static struct plan_builder *cuda_sample(void) {
   b->section.compiler = "nvrtc 13.0";
   b->steps[0][0].variant = "gemm_f32__tiled__sm75{tile=64}";
   b->steps[0][0].image = builder_weight(b, image_data, sizeof image_data);
+  uint32_t z = builder_value(b, "z", VALUE_ARENA, F32(-2, 3));
+  struct plan_step *product = builder_step(b, 0, STEP_KERNEL, "MatMul", 13, (uint32_t[]){b->block_inputs[0][0], 2}, 2, &z, 1);
+  product->variant = "gemm_f32__cublaslt__cuda{rank=1}";
+  product->library = library_version;
+  product->fallback = "gemm_f32__tiled__sm75{tile=64}";
+  product->fallback_image = builder_weight(b, fallback_data, sizeof fallback_data);
   return b;
 }
 
@@ -127,7 +135,7 @@ TEST(engine_golden_file_is_written_and_read_alike, "") {
                 "the writer's bytes changed: a new version is needed");
   struct engine *engine;
   REQUIRE_OK(engine_open(path, true, &engine));
-  CHECK(engine->sections[0].plan.blocks[0].step_count == 5);
+  CHECK(engine->sections[0].plan.blocks[0].step_count == LIBRARY_STEP + 1);
   engine_close(&engine);
   file_map_close(&map);
   free(bytes);
@@ -144,7 +152,10 @@ TEST(engine_of_version_1_is_read_and_becomes_one_of_version_2, "") {
   const struct engine_section *section = &engine->sections[0];
   CHECK(section->sm == 0 && !section_is_cuda(section) && section_host_steps(section) == 0);
   CHECK_TEXT(section->compiler, "");
-  for (int i = 0; i < section->plan.blocks[0].step_count; i++) CHECK(section->plan.blocks[0].steps[i].image == PLAN_NO_INDEX);
+  for (int i = 0; i < section->plan.blocks[0].step_count; i++) {
+    const struct plan_step *step = &section->plan.blocks[0].steps[i];
+    CHECK(step->image == PLAN_NO_INDEX && step->fallback_image == PLAN_NO_INDEX && !step->library[0] && !step->fallback[0]);
+  }
   struct bytes_writer again = {0};
   REQUIRE_OK(engine_encode(engine, &again));
   CHECK(again.length == length && memcmp(again.data, bytes, length) == 0);
@@ -166,7 +177,11 @@ TEST(engine_section_of_a_gpu_keeps_its_images, "") {
   CHECK_TEXT(section->compiler, "nvrtc 13.0");
   const struct engine_weight *image = &engine->weights[gemm->image];
   CHECK(image->bytes == sizeof image_data && memcmp(image->data, image_data, sizeof image_data) == 0);
-  CHECK(plan_step_on_device(section, 0, gemm) && !plan_step_on_device(section, 1, gemm));
+  const struct plan_step *product = &section->plan.blocks[0].steps[LIBRARY_STEP];
+  CHECK(product->image == PLAN_NO_INDEX && memcmp(engine->weights[product->fallback_image].data, fallback_data, 8) == 0);
+  CHECK_TEXT(product->library, library_version);
+  CHECK_TEXT(product->fallback, "gemm_f32__tiled__sm75{tile=64}");
+  CHECK(plan_step_on_device(section, 0, product) && plan_step_on_device(section, 0, gemm) && !plan_step_on_device(section, 1, gemm));
   CHECK(!plan_step_on_device(section, 0, &section->plan.blocks[0].steps[1]));
   CHECK_MESSAGE(section_host_steps(section) == 3, "%d host steps, not the If and one in each branch", section_host_steps(section));
   engine_close(&engine);
@@ -292,6 +307,31 @@ static void image_of_no_sm(struct plan_builder *b) { b->section.sm = 0; }
 static void image_of_an_odd_sm(struct plan_builder *b) { b->section.sm = -90; }
 static void image_of_no_compiler(struct plan_builder *b) { b->section.compiler = ""; }
 
+static void image_neither(struct plan_builder *b) { b->steps[0][0].image = PLAN_NO_INDEX; }
+static void library_of_a_cpu(struct plan_builder *b) {
+  cpu_images_said(b);
+  b->section.sm = 0;
+  b->section.compiler = "";
+}
+static void library_of_no_version(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].library = "13.0"; }
+static void library_of_no_name(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].library = ""; }
+static void library_without_fallback(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].fallback = ""; }
+static void library_without_image(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].fallback_image = PLAN_NO_INDEX; }
+static void library_with_an_image(struct plan_builder *b) {
+  b->steps[0][LIBRARY_STEP].image = b->steps[0][LIBRARY_STEP].fallback_image;
+}
+static void library_of_no_weight(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].fallback_image = 99; }
+static void library_of_no_bytes(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].fallback_image = builder_weight(b, "", 0); }
+static void library_of_no_variant(struct plan_builder *b) { b->steps[0][LIBRARY_STEP].variant = ""; }
+static void library_of_packed_weights(struct plan_builder *b) {
+  b->steps[0][LIBRARY_STEP].packed_weight = b->steps[0][0].packed_weight;
+  b->steps[0][LIBRARY_STEP].packed_input = 1;
+}
+static void library_of_a_branch(struct plan_builder *b) {
+  b->steps[1][0].fallback = b->steps[0][LIBRARY_STEP].fallback;
+  b->steps[1][0].fallback_image = b->steps[0][LIBRARY_STEP].fallback_image;
+}
+
 static const struct spoiling {
   const char *name; // `image-…` spoils cuda_sample
   void (*plan)(struct plan_builder *b);
@@ -328,6 +368,18 @@ static const struct spoiling {
     {"image-sm", image_of_no_sm, NULL},
     {"image-odd-sm", image_of_an_odd_sm, NULL},
     {"image-compiler", image_of_no_compiler, NULL},
+    {"image-neither", image_neither, NULL},
+    {"image-library-cpu", library_of_a_cpu, NULL},
+    {"image-library-version", library_of_no_version, NULL},
+    {"image-library-name", library_of_no_name, NULL},
+    {"image-library-fallback", library_without_fallback, NULL},
+    {"image-library-image", library_without_image, NULL},
+    {"image-library-images", library_with_an_image, NULL},
+    {"image-library-weight", library_of_no_weight, NULL},
+    {"image-library-empty", library_of_no_bytes, NULL},
+    {"image-library-host", library_of_no_variant, NULL},
+    {"image-library-packed", library_of_packed_weights, NULL},
+    {"image-library-branch", library_of_a_branch, NULL},
 };
 
 static void error_line(const struct spoiling *spoiling, char *out, size_t out_bytes) {

@@ -160,6 +160,9 @@ static void get_step(struct reader *outer, struct plan_step *step) {
   step->ties = bytes_get_u32(&reader.in);
   step->error = bytes_get_f32(&reader.in);
   step->image = reader.version >= 2 ? bytes_get_u32(&reader.in) : PLAN_NO_INDEX;
+  step->library = reader.version >= 2 ? get_text(&reader) : "";
+  step->fallback = reader.version >= 2 ? get_text(&reader) : "";
+  step->fallback_image = reader.version >= 2 ? bytes_get_u32(&reader.in) : PLAN_NO_INDEX;
   record_close(outer, &reader);
 }
 

@@ -106,6 +106,9 @@ static enum farm_status put_step(struct bytes_writer *out, const struct plan_ste
   bytes_put_u32(out, step->ties);
   bytes_put_f32(out, step->error);
   bytes_put_u32(out, step->image);
+  bytes_put_string(out, step->library);
+  bytes_put_string(out, step->fallback);
+  bytes_put_u32(out, step->fallback_image);
   record_end(out, begin);
   return FARM_OK;
 }

@@ -157,6 +157,9 @@ BUILDER_FN struct plan_step *builder_step(struct plan_builder *b, int block, enu
                              .variant = "",
                              .packed_weight = PLAN_NO_INDEX,
                              .image = PLAN_NO_INDEX,
+                             .library = "",
+                             .fallback = "",
+                             .fallback_image = PLAN_NO_INDEX,
                              .problem = ""};
   return step;
 }

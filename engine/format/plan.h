@@ -85,6 +85,10 @@ struct plan_step {
   uint32_t candidates, ties;
   float error;               // largest error against the reference over its tolerance, when measured
   uint32_t image;            // CUDA: index into weights of the compiled kernels; PLAN_NO_INDEX: none
+  /* CUDA, of a library's variant: its own kernel for where that version of the library is not; it reads constants row-major */
+  const char *library;       // source digest of the tactic with the version that was measured, 64 hex digits; "": an own variant
+  const char *fallback;      // variant text
+  uint32_t fallback_image;   // index into weights
 };
 
 struct plan_block {

@@ -16,7 +16,8 @@ static bool usable(const struct record_entry *entry, const struct problem *probl
   if (entry->status != FARM_OK || entry->times.n == 0 || variant_parse(entry->variant, out_variant) != FARM_OK) return false;
   const struct tactic *tactic = out_variant->tactic;
   if (!tactic_fits(tactic, &target->device_class)) return false;
-  if (strcmp(entry->source_digest, tactic_source_digest(tactic)) != 0) return false;
+  bool own = link_is_own(NULL, out_variant); // a library's version is asked for where the engine runs
+  if (own && strcmp(entry->source_digest, tactic_source_digest(tactic)) != 0) return false;
   return layout_fits(out_variant, layout) && variant_legal(problem, out_variant);
 }
 
@@ -49,14 +50,16 @@ struct variant link_cheapest(const struct link_target *target, const struct prob
   return best;
 }
 
+typedef bool (*takes_fn)(void *context, const struct variant *variant);
+
 static const struct record_entry *best_entry(const struct record *record, const struct problem *problem,
-                                             const struct link_target *target, enum tactic_layout layout,
+                                             const struct link_target *target, enum tactic_layout layout, takes_fn takes,
                                              struct link_choice *choice) {
   const struct record_entry *best = NULL;
   for (uint32_t i = 0; i < record->entry_count; i++) {
     const struct record_entry *entry = &record->entries[i];
     struct variant variant;
-    if (!usable(entry, problem, target, layout, &variant)) continue;
+    if (!usable(entry, problem, target, layout, &variant) || !takes(NULL, &variant)) continue;
     choice->candidates++;
     if (best && !better(entry, best)) continue;
     best = entry;
@@ -65,6 +68,33 @@ static const struct record_entry *best_entry(const struct record *record, const 
   for (uint32_t i = 0; best && best->rank != UINT32_MAX && i < record->entry_count; i++)
     choice->ties += record->entries[i].rank == best->rank && &record->entries[i] != best;
   return best;
+}
+
+static bool takes_all(void *context, const struct variant *variant) {
+  (void)context, (void)variant;
+  return true;
+}
+
+/* Tactic NULL: no own kernel solves it. */
+static struct variant fallback_find(const struct record *record, const struct problem *problem, const struct link_target *target,
+                                    enum tactic_layout layout) {
+  struct problem variables = problem_of_variables(problem);
+  struct link_choice choice = {0};
+  if (best_entry(record, &variables, target, layout, link_is_own, &choice)) return choice.variant;
+  return link_cheapest(target, &variables, layout, link_is_own, NULL);
+}
+
+/* The best entry, a library's only with a fallback. */
+static const struct record_entry *entry_choose(const struct record *record, const struct problem *problem,
+                                               const struct link_target *target, enum tactic_layout layout,
+                                               struct link_choice *choice) {
+  const struct record_entry *entry = best_entry(record, problem, target, layout, takes_all, choice);
+  if (!entry || link_is_own(NULL, &choice->variant)) return entry;
+  choice->library = entry->source_digest;
+  choice->fallback = fallback_find(record, problem, target, layout);
+  if (choice->fallback.tactic) return entry;
+  *choice = (struct link_choice){0};
+  return best_entry(record, problem, target, layout, link_is_own, choice);
 }
 
 /* The cheapest by estimate. A library's tactic needs a measurement to be chosen: which libraries the linking machine has must not
@@ -81,7 +111,7 @@ enum farm_status link_choose(const struct link_target *target, const struct prob
                              enum tactic_layout layout, struct link_choice *out_choice) {
   struct link_choice choice = {0};
   const struct record *record = target->facts.record ? target->facts.record(target->facts.context, problem_text) : NULL;
-  const struct record_entry *entry = record ? best_entry(record, problem, target, layout, &choice) : NULL;
+  const struct record_entry *entry = record ? entry_choose(record, problem, target, layout, &choice) : NULL;
   if (entry) {
     choice.median_ns = entry->times.median;
     choice.ci95_ns = entry->times.ci_high - entry->times.ci_low;

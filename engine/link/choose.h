@@ -4,6 +4,10 @@
  * ties less workspace, then the variant's text; when no finalist has that layout, the smallest screened median. The default is an
  * entry like others.
  *
+ * A library's variant is chosen by its record alone, whether or not the linking machine has the library; it gets a fallback for
+ * devices without that version: by the same rule among own variants, which read all operands row-major (problem_of_variables), else the
+ * cheapest of them. Where there is none, the library is not chosen.
+ *
  * What no CUDA tactic solves is left to the host (`host`): it costs its bytes over the bus and a stop of the device, and the
  * runtime finds the host's variant.
  */
@@ -20,6 +24,8 @@ struct link_choice {
   double estimated_ns, median_ns, ci95_ns; // median 0: not measured
   uint32_t candidates, ties;               // entries that stood for choice; how many share the winner's rank
   float error;                             // share of the tolerance
+  const char *library;     // of a library's variant: source digest with the measured version, the facts'; NULL: an own variant
+  struct variant fallback; // of that: solves the problem's problem_of_variables
 };
 
 /* Where facts come from. `record` gives the final record of a problem text, or NULL; what it points to lives as long as the

@@ -72,6 +72,22 @@ static bool texts_are_equal(void *context, const struct variant *variant) {
   return equal;
 }
 
+/* Tactic NULL: `variant` is as general as any. */
+static struct variant more_general(const struct emitter *emitter, const struct texts *texts, enum tactic_layout layout,
+                                   const struct variant *variant) {
+  struct texts asked = *texts;
+  if (texts_are_equal(&asked, variant)) return (struct variant){0};
+  return link_cheapest(emitter->target, texts->optimal, layout, texts_are_equal, &asked);
+}
+
+static void prefer_general_fallback(const struct emitter *emitter, const struct texts *texts, enum tactic_layout layout,
+                                    struct link_choice *choice) {
+  struct problem optimal = problem_of_variables(texts->optimal), largest = problem_of_variables(texts->largest);
+  struct texts variables = {&optimal, &largest};
+  struct variant general = more_general(emitter, &variables, layout, &choice->fallback);
+  if (general.tactic) choice->fallback = general;
+}
+
 enum farm_status emit_prefer_general(struct emitter *emitter, const struct node *node, const struct problem *problem,
                                      enum tactic_layout layout, struct link_choice *choice) {
   struct problem largest;
@@ -80,9 +96,11 @@ enum farm_status emit_prefer_general(struct emitter *emitter, const struct node 
   if (status == FARM_AGAIN) return FARM_OK;
   TRY(status);
   struct texts texts = {problem, &largest};
-  bool library = !link_is_own(NULL, &choice->variant);
-  if (texts_are_equal(&texts, &choice->variant) || (library && variant_legal(&largest, &choice->variant))) return FARM_OK;
-  struct variant general = link_cheapest(emitter->target, problem, layout, texts_are_equal, &texts);
+  if (choice->library && variant_legal(&largest, &choice->variant)) {
+    prefer_general_fallback(emitter, &texts, layout, choice);
+    return FARM_OK;
+  }
+  struct variant general = more_general(emitter, &texts, layout, &choice->variant);
   if (!general.tactic) return FARM_OK;
   double ns = variant_cost(problem, &general, &emitter->target->device_class, emitter->target->threads);
   *choice = (struct link_choice){.variant = general, .estimated_ns = ns};
@@ -105,8 +123,9 @@ static enum farm_status image_add(struct emitter *emitter, const char *source, c
 }
 
 enum farm_status emit_image(struct emitter *emitter, const struct problem *problem, const struct variant *variant,
-                            struct plan_step *step) {
+                            const struct plan_step *step, uint32_t *out_image) {
   const struct cuda_tactic *tactic = cuda_tactic_of(variant->tactic);
+  *out_image = PLAN_NO_INDEX;
   if (!tactic || !tactic->source) return FARM_OK;
   struct strbuf source = {0};
   char hex[DIGEST_HEX_BYTES];
@@ -116,8 +135,8 @@ enum farm_status emit_image(struct emitter *emitter, const struct problem *probl
     struct digest digest = digest_of_text(strbuf_text(&source));
     digest_to_hex(&digest, hex);
     uintptr_t found = (uintptr_t)map_get(&emitter->images, hex);
-    step->image = (uint32_t)(found - 1);
-    if (!found) status = image_add(emitter, strbuf_text(&source), hex, &step->image);
+    *out_image = (uint32_t)(found - 1);
+    if (!found) status = image_add(emitter, strbuf_text(&source), hex, out_image);
   }
   strbuf_free(&source);
   return status == FARM_OK ? FARM_OK : status_prefix(status, "%s: %s", step->name, variant->tactic->id);

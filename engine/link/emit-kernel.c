@@ -13,6 +13,26 @@ static const char *pin_name(const struct node *node) {
   return node->name;
 }
 
+/* A pin of a library names the version that was measured, and the fallback: what this machine has is not asked. */
+static enum farm_status library_from_pin(const struct lock_pin *pin, const struct node *node, const struct problem *problem,
+                                         const struct link_target *target, struct link_choice *out) {
+  bool own = link_is_own(NULL, &out->variant);
+  FAIL_IF(own && pin->library, FARM_MISMATCH, "%s: the lock file pins %s, which is no library's, with a library", node->name,
+          pin->variant);
+  if (own) return FARM_OK;
+  FAIL_IF(!pin->library, FARM_MISMATCH, "%s: the lock file pins %s without the library's version and a fallback: make it anew",
+          node->name, pin->variant);
+  enum farm_status status = variant_parse(pin->fallback, &out->fallback);
+  FAIL_IF(status != FARM_OK, FARM_MISMATCH, "%s: the lock file pins %s, which this tunefarm does not know", node->name,
+          pin->fallback);
+  struct problem variables = problem_of_variables(problem);
+  bool fits = link_is_own(NULL, &out->fallback) && tactic_fits(out->fallback.tactic, &target->device_class);
+  FAIL_IF(!fits || !variant_legal(&variables, &out->fallback), FARM_MISMATCH,
+          "%s: the lock file pins the fallback %s, which does not apply here", node->name, pin->fallback);
+  out->library = pin->library;
+  return FARM_OK;
+}
+
 static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct node *node, const struct problem *problem,
                                         const struct link_target *target, struct link_choice *out) {
   if (target->device_class.kind == DEVICE_CUDA && strcmp(pin->variant, HOST_PIN) == 0) {
@@ -25,6 +45,7 @@ static enum farm_status choice_from_pin(const struct lock_pin *pin, const struct
   bool fits = tactic_fits(out->variant.tactic, &target->device_class);
   FAIL_IF(!fits || !variant_legal(problem, &out->variant), FARM_MISMATCH, "%s: the lock file pins %s, which does not apply here",
           node->name, pin->variant);
+  TRY(library_from_pin(pin, node, problem, target, out));
   out->median_ns = pin->median_ns;
   out->ci95_ns = pin->ci95_ns;
   out->candidates = pin->candidates;
@@ -59,13 +80,14 @@ static enum farm_status choice_make(struct emitter *emitter, const struct node *
     if (emitter->cuda && !out->host && !shapes_are_fixed(emitter, step))
       TRY(emit_prefer_general(emitter, node, problem, layout, out));
   }
-  char variant[VARIANT_TEXT_MAX];
-  if (out->host)
-    strcpy(variant, HOST_PIN);
-  else
-    variant_print(&out->variant, variant);
-  struct lock_pin noted = {pin_name(node), layout_pinned(node), variant,   out->median_ns,
-                           out->ci95_ns,   out->candidates,     out->ties, out->error};
+  char variant[VARIANT_TEXT_MAX] = HOST_PIN, fallback[VARIANT_TEXT_MAX];
+  if (!out->host) variant_print(&out->variant, variant);
+  struct lock_pin noted = {pin_name(node), layout_pinned(node), variant,    out->median_ns, out->ci95_ns,
+                           out->candidates, out->ties,          out->error, out->library,   NULL};
+  if (out->library) {
+    variant_print(&out->fallback, fallback);
+    noted.fallback = fallback;
+  }
   return emitter->lock_section ? lock_pin_add(emitter->lock, emitter->lock_section, &noted) : FARM_OK;
 }
 
@@ -100,15 +122,37 @@ static enum farm_status constants_keep(struct emitter *emitter, const struct nod
   return FARM_OK;
 }
 
-static enum farm_status workspace(struct emitter *emitter, const struct node *node, const struct variant *variant,
+static size_t workspace_of(const struct emitter *emitter, const struct problem *problem, const struct variant *variant) {
+  return variant_legal(problem, variant) ? variant_workspace(problem, variant, emitter->target->threads) : 0;
+}
+
+/* Whichever runs: the chosen variant, or its fallback. */
+static enum farm_status workspace(struct emitter *emitter, const struct node *node, const struct link_choice *choice,
                                   struct plan_step *step) {
   struct problem problem;
   const char *text;
   enum farm_status status = node_problem(node, &emitter->largest, false, &emitter->scratch, &problem, &text);
   if (status == FARM_AGAIN) return FARM_OK; // the runtime finds it out
   TRY(status);
-  if (variant_legal(&problem, variant)) step->workspace_bytes = variant_workspace(&problem, variant, emitter->target->threads);
+  step->workspace_bytes = workspace_of(emitter, &problem, &choice->variant);
+  if (!choice->library) return FARM_OK;
+  struct problem variables = problem_of_variables(&problem);
+  size_t fallback = workspace_of(emitter, &variables, &choice->fallback);
+  if (fallback > step->workspace_bytes) step->workspace_bytes = fallback;
   return FARM_OK;
+}
+
+static enum farm_status images(struct emitter *emitter, const struct problem *problem, const struct link_choice *choice,
+                               struct plan_step *step) {
+  TRY(emit_image(emitter, problem, &choice->variant, step, &step->image));
+  if (!choice->library) return FARM_OK;
+  struct problem variables = problem_of_variables(problem);
+  char fallback[VARIANT_TEXT_MAX];
+  variant_print(&choice->fallback, fallback);
+  step->library = arena_string(emitter->arena, choice->library, strlen(choice->library));
+  step->fallback = arena_string(emitter->arena, fallback, strlen(fallback));
+  FAIL_IF(!step->library || !step->fallback, FARM_NO_MEMORY, "out of memory for a step");
+  return emit_image(emitter, &variables, &choice->fallback, step, &step->fallback_image);
 }
 
 enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, struct plan_step *step) {
@@ -136,9 +180,9 @@ enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, s
   step->ties = choice.ties;
   step->error = choice.error;
   if (choice.host) return constants_keep(emitter, node, step);
-  if (emitter->cuda) TRY(emit_image(emitter, &problem, &choice.variant, step));
+  if (emitter->cuda) TRY(images(emitter, &problem, &choice, step));
   step->packing_revision = (uint32_t)choice.variant.tactic->packing_revision;
   TRY(pack(emitter, node, &problem, &choice.variant, step));
   TRY(constants_keep(emitter, node, step));
-  return workspace(emitter, node, &choice.variant, step);
+  return workspace(emitter, node, &choice, step);
 }

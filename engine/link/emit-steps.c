@@ -65,7 +65,10 @@ static enum farm_status step_begin(struct emitter *emitter, const struct operato
                              .blocks = {PLAN_NO_INDEX, PLAN_NO_INDEX},
                              .packed_weight = PLAN_NO_INDEX,
                              .image = PLAN_NO_INDEX,
+                             .fallback_image = PLAN_NO_INDEX,
                              .variant = "",
+                             .library = "",
+                             .fallback = "",
                              .problem = ""};
   step->name = arena_string(emitter->arena, name, strlen(name));
   step->origin = arena_string(emitter->arena, origin, strlen(origin));

@@ -47,12 +47,12 @@ enum farm_status emit_kernel(struct emitter *emitter, const struct node *node, s
 void emit_settle(struct emitter *emitter, const struct node *node);
 bool emit_may_run_on_device(const struct emitter *emitter, const struct node *node, const struct plan_step *step);
 /* Where shapes vary, an image whose text holds for the largest shapes, too, goes before a quicker one that does not: the host
- * would have to step in. */
+ * would have to step in. The same holds for a library's fallback. */
 enum farm_status emit_prefer_general(struct emitter *emitter, const struct node *node, const struct problem *problem,
                                      enum tactic_layout layout, struct link_choice *choice);
-/* The text of the variant becomes an image of the engine, once per text. A library's tactic has none. */
+/* The text of the variant becomes an image of the engine, once per text. A library's tactic has none (PLAN_NO_INDEX). */
 enum farm_status emit_image(struct emitter *emitter, const struct problem *problem, const struct variant *variant,
-                            struct plan_step *step);
+                            const struct plan_step *step, uint32_t *out_image);
 
 /* storage.c: offsets in the arena; the plan's block 0 must be complete */
 enum farm_status emit_storage(struct plan *plan, struct arena *scratch);

@@ -12,7 +12,10 @@
 #define MODEL_UPPER "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF"
 #define HEAD "tunefarm-lock\t1\nmodel\t" MODEL "\noptions\tprecision f32\n"
 #define SECTION "section\tcpu vendor:amd isa:avx2\t2\tmeasured\n"
+#define SECTION_OF_ONE "section\tcpu vendor:amd isa:avx2\t1\tmeasured\n"
 #define PIN(node) "pin\t" node "\tnchw\tgemm{kc=256}\t0x1.8p+10\t0x1p-3\t31\t2\t0x1p-2\n"
+#define HEAD_2 "tunefarm-lock\t2\nmodel\t" MODEL "\noptions\tprecision f32\n"
+#define LIBRARY "library\t" MODEL "\tgemm{kc=8}\n"
 #define FIGURES(text) HEAD SECTION "pin\ty\tany\tv\t" text "\n"
 
 /* ---- the last line ---- */
@@ -70,10 +73,18 @@ static const struct specimen specimens[] = {
      HEAD SECTION PIN("y") "section\tcpu vendor:amd isa:avx2\t4096\testimated\n" PIN("y") "section\tcpu\t2\testimated\n"},
     {"escapes", sealed, FARM_OK, NULL, HEAD SECTION PIN("tab%09percent%25delete%7Fend%0A") PIN("grün")},
     {"no-options", sealed, FARM_OK, NULL, "tunefarm-lock\t1\nmodel\t" MODEL "\noptions\t\n" SECTION},
+    {"library", sealed, FARM_OK, NULL, HEAD_2 SECTION PIN("x") PIN("y") LIBRARY SECTION_OF_ONE PIN("y")},
+    {"library-in-version-1", sealed, FARM_INVALID, "an unknown statement", HEAD SECTION PIN("y") LIBRARY},
+    {"library-nowhere", sealed, FARM_INVALID, "version 2 without a library", HEAD_2 SECTION PIN("y")},
+    {"library-twice", sealed, FARM_INVALID, "a library behind no pin", HEAD_2 SECTION PIN("y") LIBRARY LIBRARY},
+    {"library-before-pin", sealed, FARM_INVALID, "a library behind no pin", HEAD_2 SECTION LIBRARY PIN("y")},
+    {"library-before-section", sealed, FARM_INVALID, "a library behind no pin", HEAD_2 LIBRARY SECTION PIN("y")},
+    {"library-version", sealed, FARM_INVALID, "without its version", HEAD_2 SECTION PIN("y") "library\t13.0\tgemm{kc=8}\n"},
+    {"library-fallback", sealed, FARM_INVALID, "without a fallback", HEAD_2 SECTION PIN("y") "library\t" MODEL "\t\n"},
     {"nothing", as_it_is, FARM_INVALID, "line 1: ends too early", ""},
     {"newline", as_it_is, FARM_INVALID, "line 1: not a lock file", "\n"},
     {"other-file", as_it_is, FARM_INVALID, "line 1: not a lock file", "{\"name\": \"tunefarm\"}\n"},
-    {"later-version", sealed, FARM_MISMATCH, "version 2, this tunefarm reads 1", "tunefarm-lock\t2\nmodel\n"},
+    {"later-version", sealed, FARM_MISMATCH, "version 3, this tunefarm reads 1 and 2", "tunefarm-lock\t3\nmodel\n"},
     {"line-ends-of-dos", as_it_is, FARM_INVALID, "line 1: a bad escape", "tunefarm-lock\t1\r\nmodel\t" MODEL "\r\n"},
     {"model-too-short", as_it_is, FARM_INVALID, "line 2: no model digest", "tunefarm-lock\t1\nmodel\t0011\n"},
     {"model-in-upper-case", as_it_is, FARM_INVALID, "line 2: no model digest", "tunefarm-lock\t1\nmodel\t" MODEL_UPPER "\n"},

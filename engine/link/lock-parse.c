@@ -14,7 +14,8 @@ struct parser {
   struct lock *lock;
   const char *text;
   size_t length, at;
-  int line;
+  int line, version;
+  bool has_library; // of a library, some pin
   char *fields[MOST_FIELDS];
   int field_count;
   struct arena arena; // of the fields of all lines
@@ -91,8 +92,9 @@ static bool float_parse(const char *text, double *out) {
 static enum farm_status head_parse(struct parser *parser) {
   TRY(line_split(parser));
   if (parser->field_count != 2 || strcmp(parser->fields[0], "tunefarm-lock") != 0) return malformed(parser, "not a lock file");
-  FAIL_IF(strcmp(parser->fields[1], "1") != 0, FARM_MISMATCH, "lock file: version %.32s, this tunefarm reads 1",
-          parser->fields[1]);
+  parser->version = strcmp(parser->fields[1], "1") == 0 ? 1 : strcmp(parser->fields[1], "2") == 0 ? 2 : 0;
+  FAIL_IF(parser->version == 0, FARM_MISMATCH, "lock file: version %.32s, this tunefarm reads 1 and %d", parser->fields[1],
+          LOCK_VERSION);
   TRY(line_split(parser));
   struct digest model;
   if (!line_is(parser, "model", 2) || !digest_from_hex(parser->fields[1], &model)) return malformed(parser, "no model digest");
@@ -128,9 +130,21 @@ static enum farm_status pin_parse(struct parser *parser, struct lock_section *se
   return lock_pin_add(parser->lock, section, &pin);
 }
 
+/* Directly behind its pin, once. */
+static enum farm_status library_parse(struct parser *parser, struct lock_section *section) {
+  struct digest digest;
+  const struct lock_pin *pin = section && section->pin_count ? &section->pins[section->pin_count - 1] : NULL;
+  if (!pin || pin->library) return malformed(parser, "a library behind no pin");
+  if (!digest_from_hex(parser->fields[1], &digest)) return malformed(parser, "a library without its version");
+  if (!parser->fields[2][0]) return malformed(parser, "a library without a fallback");
+  parser->has_library = true;
+  return lock_library_add(parser->lock, section, parser->fields[1], parser->fields[2]);
+}
+
 static enum farm_status digest_check(struct parser *parser, size_t body_length) {
   struct digest written, actual = digest_of(parser->text, body_length);
   if (!parser->lock->section_count) return malformed(parser, "no section before the digest");
+  if (parser->version > 1 && !parser->has_library) return malformed(parser, "version 2 without a library");
   if (!digest_from_hex(parser->fields[1], &written)) return malformed(parser, "a bad digest");
   if (parser->at != parser->length) return malformed(parser, "something behind the digest");
   FAIL_IF(!digest_equal(&written, &actual), FARM_VERIFY_FAILED,
@@ -147,6 +161,8 @@ static enum farm_status body_parse(struct parser *parser) {
       TRY(section_parse(parser, &section));
     else if (line_is(parser, "pin", 9))
       TRY(pin_parse(parser, section));
+    else if (parser->version > 1 && line_is(parser, "library", 3))
+      TRY(library_parse(parser, section));
     else if (line_is(parser, "digest", 2))
       return digest_check(parser, begin);
     else

@@ -12,8 +12,8 @@ static struct lock *example(void) {
   struct digest model = digest_of_text("model");
   REQUIRE_OK(lock_create(&model, "precision f32", &lock));
   REQUIRE_OK(lock_section_add(lock, "cpu vendor:amd", 2, true, &section));
-  REQUIRE_OK(lock_pin_add(lock, section, &(struct lock_pin){"a\tb%", "nhwc", "conv{ow=6}", 1234.5, 0.1, 31, 2, 0.25f}));
-  REQUIRE_OK(lock_pin_add(lock, section, &(struct lock_pin){"y", "any", "gemm{kc=256}", 0, 0, 0, 0, 0}));
+  REQUIRE_OK(lock_pin_add(lock, section, &(struct lock_pin){"a\tb%", "nhwc", "conv{ow=6}", 1234.5, 0.1, 31, 2, 0.25f, NULL, NULL}));
+  REQUIRE_OK(lock_pin_add(lock, section, &(struct lock_pin){"y", "any", "gemm{kc=256}", 0, 0, 0, 0, 0, NULL, NULL}));
   REQUIRE_OK(lock_section_add(lock, "cpu vendor:intel", 1, false, &section));
   return lock;
 }
@@ -37,6 +37,29 @@ TEST(lock_round_trip, "") {
   lock_free(&lock);
 }
 
+TEST(lock_with_a_library_is_of_version_2, "") {
+  static const char version[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  struct lock *lock = example(), *again;
+  struct lock_section *section = &lock->sections[1];
+  struct strbuf text = {0}, text_again = {0};
+  struct lock_pin pin = {.node = "z", .layout = "any", .variant = "gemm{rank=1}", .library = version, .fallback = "gemm{kc=8}"};
+  REQUIRE_OK(lock_pin_add(lock, section, &pin));
+  REQUIRE_OK(lock_print(lock, &text));
+  CHECK(strncmp(text.data, "tunefarm-lock\t2\n", 16) == 0);
+  REQUIRE_OK(lock_parse(text.data, text.length, &again));
+  REQUIRE_OK(lock_print(again, &text_again));
+  CHECK_TEXT(text_again.data, text.data);
+  const struct lock_pin *read = lock_pin_find(&again->sections[1], "z");
+  REQUIRE(read && read->library && read->fallback);
+  CHECK_TEXT(read->library, version);
+  CHECK_TEXT(read->fallback, "gemm{kc=8}");
+  CHECK(!lock_pin_find(&again->sections[0], "y")->library);
+  strbuf_free(&text);
+  strbuf_free(&text_again);
+  lock_free(&again);
+  lock_free(&lock);
+}
+
 TEST(lock_refuses_every_cut_and_every_changed_byte, "") {
   struct lock *lock = example(), *other = NULL;
   struct strbuf text = {0};
@@ -53,7 +76,7 @@ TEST(lock_refuses_every_cut_and_every_changed_byte, "") {
 
 TEST(lock_says_what_is_wrong, "") {
   struct lock *lock = NULL;
-  const char *newer = "tunefarm-lock\t2\n", *strange = "tunefarm-lock\t1\nmodel\tzz\n";
+  const char *newer = "tunefarm-lock\t3\n", *strange = "tunefarm-lock\t1\nmodel\tzz\n";
   CHECK(lock_parse(newer, strlen(newer), &lock) == FARM_MISMATCH);
   CHECK(lock_parse(strange, strlen(strange), &lock) == FARM_INVALID);
   CHECK_TEXT(status_message(), "lock file, line 2: no model digest");

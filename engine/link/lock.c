@@ -42,6 +42,14 @@ enum farm_status lock_section_add(struct lock *lock, const char *device_class, i
   return FARM_OK;
 }
 
+enum farm_status lock_library_add(struct lock *lock, struct lock_section *section, const char *library, const char *fallback) {
+  struct lock_pin *pin = &section->pins[section->pin_count - 1];
+  pin->library = arena_string(&lock->arena, library, strlen(library));
+  pin->fallback = arena_string(&lock->arena, fallback, strlen(fallback));
+  FAIL_IF(!pin->library || !pin->fallback, FARM_NO_MEMORY, "out of memory for a lock");
+  return FARM_OK;
+}
+
 enum farm_status lock_pin_add(struct lock *lock, struct lock_section *section, const struct lock_pin *pin) {
   TRY(array_reserve(&section->pins, &section->pin_capacity, section->pin_count + 1));
   struct lock_pin copy = *pin;
@@ -49,8 +57,9 @@ enum farm_status lock_pin_add(struct lock *lock, struct lock_section *section, c
   copy.layout = arena_string(&lock->arena, pin->layout, strlen(pin->layout));
   copy.variant = arena_string(&lock->arena, pin->variant, strlen(pin->variant));
   FAIL_IF(!copy.node || !copy.layout || !copy.variant, FARM_NO_MEMORY, "out of memory for a lock");
+  copy.library = copy.fallback = NULL;
   section->pins[section->pin_count++] = copy;
-  return FARM_OK;
+  return pin->library ? lock_library_add(lock, section, pin->library, pin->fallback) : FARM_OK;
 }
 
 enum farm_status lock_section_index(struct lock_section *section) {
@@ -88,12 +97,25 @@ static void pin_print(const struct lock_pin *pin, struct strbuf *out) {
   field_add(out, pin->layout);
   field_add(out, pin->variant);
   strbuf_printf(out, "\t%a\t%a\t%u\t%u\t%a\n", pin->median_ns, pin->ci95_ns, pin->candidates, pin->ties, (double)pin->error);
+  if (!pin->library) return;
+  strbuf_add(out, "library");
+  field_add(out, pin->library);
+  field_add(out, pin->fallback);
+  strbuf_add(out, "\n");
+}
+
+/* The least that holds what is pinned. */
+static int version_needed(const struct lock *lock) {
+  for (size_t i = 0; i < lock->section_count; i++)
+    for (size_t p = 0; p < lock->sections[i].pin_count; p++)
+      if (lock->sections[i].pins[p].library) return LOCK_VERSION;
+  return 1;
 }
 
 static void body_print(const struct lock *lock, struct strbuf *out) {
   char hex[DIGEST_HEX_BYTES];
   digest_to_hex(&lock->model, hex);
-  strbuf_printf(out, "tunefarm-lock\t%d\nmodel\t%s\noptions", LOCK_VERSION, hex);
+  strbuf_printf(out, "tunefarm-lock\t%d\nmodel\t%s\noptions", version_needed(lock), hex);
   field_add(out, lock->options);
   strbuf_add(out, "\n");
   for (size_t i = 0; i < lock->section_count; i++) {

@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-enum { LOCK_VERSION = 1 };
+enum { LOCK_VERSION = 2 }; // the latest; what has no pin of a library is written in version 1
 
 struct lock_pin {
   const char *node;    // name of the node's first output
@@ -23,6 +23,8 @@ struct lock_pin {
   double median_ns, ci95_ns;
   uint32_t candidates, ties;
   float error;
+  const char *library;  // of a library's variant: source digest with the version that was measured; NULL: an own variant
+  const char *fallback; // and the own variant for where that version is not
 };
 
 struct lock_section {
@@ -47,6 +49,8 @@ void lock_free(struct lock **lock);
 enum farm_status lock_section_add(struct lock *lock, const char *device_class, int threads, bool measured,
                                   struct lock_section **out_section);
 enum farm_status lock_pin_add(struct lock *lock, struct lock_section *section, const struct lock_pin *pin); // texts are copied
+enum farm_status lock_library_add(struct lock *lock, struct lock_section *section, const char *library,
+                                  const char *fallback); // of the section's last pin
 enum farm_status lock_section_index(struct lock_section *section); // fills by_node; FARM_INVALID on a node pinned twice
 const struct lock_section *lock_section_find(const struct lock *lock, const char *device_class, int threads);
 const struct lock_pin *lock_pin_find(const struct lock_section *section, const char *node);

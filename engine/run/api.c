@@ -97,6 +97,7 @@ enum farm_status farm_engine_info(const farm_engine_t *engine, farm_engine_info_
       .other_threads = engine->other_threads,
       .device = engine->gpu ? engine->gpu->name : "cpu",
       .host_steps = section_host_steps(engine->section),
+      .fallback_steps = engine->lost_count,
   };
   for (int i = 0; i < engine->file->weight_count; i++) info.weight_bytes += engine->file->weights[i].bytes;
   if (engine->gpu) {
@@ -216,10 +217,12 @@ enum farm_status farm_context_profile(const farm_context_t *context, int32_t ste
   FAIL_IF(!context, FARM_USAGE, "farm_context_profile: NULL");
   FAIL_IF(!context->times, FARM_USAGE, "the context was made without a profile");
   FAIL_IF(step < 0 || step >= context->engine->step_count, FARM_USAGE, "no step %d", step);
-  const struct plan_step *plan = step_find(context->engine, step)->plan;
+  const struct run_step *of = step_find(context->engine, step);
+  const struct plan_step *plan = of->plan;
+  bool by_fallback = of->library_lost || (context->current && context->current->states[of->index].by_fallback);
   farm_step_profile_t profile = {.name = plan->name,
                                  .origin = plan->origin,
-                                 .variant = plan->variant,
+                                 .variant = by_fallback ? plan->fallback : plan->variant,
                                  .problem = plan->problem,
                                  .calls = context->times[step].calls,
                                  .total_ns = (double)context->times[step].ns,

@@ -1,5 +1,6 @@
 /* A loaded engine: the file, the section that fits, every step resolved. What this build cannot run is refused here, by the
  * step's name, not in the middle of a run. */
+#include "../../base/log.h"
 #include "../../kernels/cuda/cuda-tactic.h"
 #include "run.h"
 
@@ -8,11 +9,32 @@
 
 /* ---- steps ---- */
 
-/* A GPU's tactic with a text has its image in the engine. */
+static bool is_library(const struct variant *variant) {
+  const struct cuda_tactic *cuda = cuda_tactic_of(variant->tactic);
+  return cuda && !cuda->source;
+}
+
+/* A GPU's tactic with a text has its image in the engine; a library's has a fallback. Others have neither. */
 static enum farm_status image_check(const struct run_step *step) {
-  const struct cuda_tactic *cuda = cuda_tactic_of(step->variant.tactic);
-  FAIL_IF(cuda && cuda->source && step->plan->image == PLAN_NO_INDEX, FARM_INVALID, "%s without an image", step->plan->variant);
-  FAIL_IF(!(cuda && cuda->source) && step->plan->image != PLAN_NO_INDEX, FARM_INVALID, "%s with an image", step->plan->variant);
+  bool cuda = step->variant.tactic->device == DEVICE_CUDA, library = is_library(&step->variant);
+  FAIL_IF(cuda && !library && step->plan->image == PLAN_NO_INDEX, FARM_INVALID, "%s without an image", step->plan->variant);
+  FAIL_IF(!cuda && step->plan->image != PLAN_NO_INDEX, FARM_INVALID, "%s with an image", step->plan->variant);
+  FAIL_IF(library && !step->plan->library[0], FARM_INVALID, "%s without a fallback", step->plan->variant);
+  FAIL_IF(!library && step->plan->library[0], FARM_INVALID, "%s with a fallback", step->plan->variant);
+  return FARM_OK;
+}
+
+/* The version of a library that was measured is in the tactic's source digest, which asks the library of this machine. */
+static enum farm_status fallback_resolve(struct farm_engine *engine, struct run_step *step) {
+  const struct plan_step *plan = step->plan;
+  if (!is_library(&step->variant)) return FARM_OK;
+  FAIL_IF(variant_parse(plan->fallback, &step->fallback) != FARM_OK, FARM_MISMATCH,
+          "the engine names tactic %s, which this tunefarm lacks", plan->fallback);
+  FAIL_IF(!tactic_fits(step->fallback.tactic, &engine->target), FARM_MISMATCH, "tactic %s does not run on %s", plan->fallback,
+          engine->section->device_class);
+  FAIL_IF(is_library(&step->fallback), FARM_INVALID, "its fallback %s is a library's", plan->fallback);
+  step->library_lost = strcmp(plan->library, tactic_source_digest(step->variant.tactic)) != 0;
+  engine->lost_count += step->library_lost;
   return FARM_OK;
 }
 
@@ -26,7 +48,7 @@ static enum farm_status fits_check(const struct farm_engine *engine, const struc
                     on_device ? engine->section->device_class : "the host");
 }
 
-static enum farm_status variant_resolve(const struct farm_engine *engine, struct run_step *step) {
+static enum farm_status variant_resolve(struct farm_engine *engine, struct run_step *step) {
   const struct plan_step *plan = step->plan;
   if (plan->kind != STEP_KERNEL || !plan->variant[0]) return FARM_OK;
   FAIL_IF(variant_parse(plan->variant, &step->variant) != FARM_OK, FARM_MISMATCH,
@@ -34,6 +56,7 @@ static enum farm_status variant_resolve(const struct farm_engine *engine, struct
   const struct tactic *tactic = step->variant.tactic;
   TRY(fits_check(engine, step));
   TRY(image_check(step));
+  TRY(fallback_resolve(engine, step));
   FAIL_IF(plan->packed_weight != PLAN_NO_INDEX && plan->packing_revision != (uint32_t)tactic->packing_revision, FARM_MISMATCH,
           "its weights are packed in revision %u of %s, this tunefarm has %d", plan->packing_revision, tactic->id,
           tactic->packing_revision);
@@ -117,5 +140,9 @@ enum farm_status engine_resolve(struct farm_engine *engine) {
   FAIL_IF(!engine->roots || !engine->root_offsets || !engine->is_input, FARM_NO_MEMORY, "out of memory for an engine");
   for (int i = 0; i < engine->plan->blocks[0].input_count; i++) engine->is_input[engine->plan->blocks[0].inputs[i]] = true;
   TRY(views_resolve(engine));
-  return blocks_resolve(engine);
+  TRY(blocks_resolve(engine));
+  if (engine->lost_count)
+    log_warning("%d of its steps were measured with a library that is not here in that version: their own kernels run instead",
+                engine->lost_count);
+  return FARM_OK;
 }

@@ -1,6 +1,8 @@
 /* One step on the device: is it possible for the shapes at hand, and then its launches. See gpu.h. */
 #include "gpu.h"
 
+#include "../../base/log.h"
+
 #include <string.h>
 
 static bool is_empty(const struct tensor *tensor) { return tensor && tensor_elems(tensor) == 0; }
@@ -17,7 +19,7 @@ static bool has_no_work(const struct step_state *state) {
  * does not fit. */
 static enum farm_status image_fits(const struct step_state *state, struct arena *arena, bool *out_fits) {
   const struct plan_step *plan = state->step->plan;
-  const struct cuda_tactic *tactic = cuda_tactic_of(state->step->variant.tactic);
+  const struct cuda_tactic *tactic = cuda_tactic_of(state->variant.tactic);
   *out_fits = true;
   if (!tactic->source) return FARM_OK;
   const char *text = problem_print(&state->problem, arena);
@@ -26,9 +28,10 @@ static enum farm_status image_fits(const struct step_state *state, struct arena 
   struct problem linked;
   struct strbuf texts[2] = {{0}};
   enum farm_status status = problem_parse(plan->problem, arena, &linked);
-  *out_fits = status == FARM_OK && variant_legal(&linked, &state->step->variant);
-  if (status == FARM_OK && *out_fits) status = tactic->source(&linked, &state->step->variant, &texts[0]);
-  if (status == FARM_OK && *out_fits) status = tactic->source(&state->problem, &state->step->variant, &texts[1]);
+  if (status == FARM_OK && state->by_fallback) linked = problem_of_variables(&linked);
+  *out_fits = status == FARM_OK && variant_legal(&linked, &state->variant);
+  if (status == FARM_OK && *out_fits) status = tactic->source(&linked, &state->variant, &texts[0]);
+  if (status == FARM_OK && *out_fits) status = tactic->source(&state->problem, &state->variant, &texts[1]);
   *out_fits = *out_fits && status == FARM_OK && !texts[0].failed && !texts[1].failed &&
               strcmp(strbuf_text(&texts[0]), strbuf_text(&texts[1])) == 0;
   strbuf_free(&texts[0]);
@@ -53,6 +56,19 @@ static enum farm_status operands_find(struct farm_context *context, const struct
   return FARM_OK;
 }
 
+/* A library may lack the algorithm for this device, or fail to open here, though its version is the right one. */
+static bool is_refusal(enum farm_status status, const struct run_step *step, const struct step_state *state) {
+  bool library = step->fallback.tactic && !state->by_fallback;
+  return status == FARM_TACTIC_REFUSED || (library && status == FARM_UNSUPPORTED);
+}
+
+static void refusal_say(struct gpu *gpu, const struct run_step *step) {
+  if (!step->fallback.tactic || gpu->refusal_said) return;
+  gpu->refusal_said = true;
+  log_warning("step %s: %s (%s); where that happens, another kernel runs instead", step->plan->name, step->plan->variant,
+              status_message());
+}
+
 static enum farm_status kernel_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
                                      bool *out_taken) {
   const struct run_step *step = state->step;
@@ -62,14 +78,17 @@ static enum farm_status kernel_build(struct farm_context *context, struct prepar
   bool fits;
   TRY(image_fits(state, &prepared->arena, &fits));
   if (fits) TRY(operands_find(context, prepared, state, &call, &fits));
-  size_t workspace = fits ? variant_workspace(&state->problem, &step->variant, 1) : 0;
+  size_t workspace = fits ? variant_workspace(&state->problem, &state->variant, 1) : 0;
   if (!fits || workspace > step->plan->workspace_bytes) return FARM_OK;
   if (workspace) call.workspace = context->gpu->arena + step->plan->workspace_offset;
   if (step->plan->packed_weight != PLAN_NO_INDEX) TRY(gpu_weight(gpu, step->plan->packed_weight, &call.packed));
-  if (step->plan->image != PLAN_NO_INDEX) TRY(gpu_image(gpu, step->plan->image, &image));
-  state->variant = step->variant;
+  uint32_t image_index = state->by_fallback ? step->plan->fallback_image : step->plan->image;
+  if (image_index != PLAN_NO_INDEX) TRY(gpu_image(gpu, image_index, &image));
   enum farm_status status = cuda_step_make(gpu->device, image, &call, &state->device_step);
-  if (status == FARM_TACTIC_REFUSED) return FARM_OK;
+  if (is_refusal(status, step, state)) {
+    refusal_say(gpu, step);
+    return FARM_OK;
+  }
   *out_taken = status == FARM_OK;
   return status;
 }
@@ -84,7 +103,6 @@ enum farm_status gpu_step_build(struct farm_context *context, struct prepared *p
     TRY(gpu_value_address(context, prepared, state->step->plan->outputs[0], &to));
     *out_taken = from && to && tensor_bytes(state->inputs[0]) == tensor_bytes(state->outputs[0]);
   } else if (has_no_work(state)) {
-    state->variant = state->step->variant;
     *out_taken = true;
   } else {
     TRY(kernel_build(context, prepared, state, out_taken));

@@ -31,6 +31,7 @@ struct gpu {
   uint64_t weight_bytes;      // of both
   uint64_t patience_ns;       // for a run; TUNEFARM_GPU_PATIENCE in seconds
   char name[192];             // "GPU-… NVIDIA H200"
+  bool refusal_said;          // that a library refused a step
 };
 
 struct gpu_slot {
@@ -75,7 +76,8 @@ enum farm_status gpu_value_address(struct farm_context *context, const struct pr
                                    cuda_address *out_address);
 enum farm_status gpu_slot_reserve(struct farm_context *context, uint32_t root);
 
-/* gpu-step.c: *out_taken: the device runs it (state->on_device is set); else the host has to find another variant. */
+/* gpu-step.c: tries state->variant, the step's own or its fallback (state->by_fallback), for state->problem. *out_taken: the device runs
+ * it (state->on_device is set); else the fallback may be tried, and the host has to find another variant. */
 enum farm_status gpu_step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
                                 bool *out_taken);
 enum farm_status gpu_step_enqueue(struct farm_context *context, struct prepared *prepared, struct step_state *state);

@@ -22,7 +22,9 @@ struct run_step { // immutable
   struct operation_scalars scalars;
   bool has_variant;
   struct variant variant;
-  uint64_t constants; // bit i: input i is a constant
+  struct variant fallback; // of a library's variant; tactic NULL: none
+  bool library_lost;       // this machine has not the version that was measured: the fallback takes its place
+  uint64_t constants;      // bit i: input i is a constant
 };
 
 struct run_block {
@@ -35,6 +37,7 @@ struct farm_engine {
   const struct engine_section *section;
   const struct plan *plan; // the section's
   int section_index, step_count;
+  int lost_count; // steps whose library is not here in the version that was measured
   bool other_class, other_threads; // than asked for
   struct device_class machine;     // the host: fallbacks and host steps run on it
   struct device_class target;      // what the section's tactics run on: the GPU, else the host
@@ -63,7 +66,8 @@ struct step_state {
   struct variant variant;
   struct kernel_call call;
   bool spare_workspace;
-  bool on_device; // a GPU can run it: `run` is not for it
+  bool on_device;   // a GPU can run it: `run` is not for it
+  bool by_fallback; // `variant` is the step's fallback, for problem_of_variables
   struct cuda_step *device_step;
   bool by_reference;            // a kernel whose output shapes only data tells: no problem describes it
   const struct tensor **inputs; // into the prepared values; NULL: omitted

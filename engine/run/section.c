@@ -46,7 +46,7 @@ static bool candidate_make(const struct farm_engine *engine, int index, const ch
   if (out->same_class) return true;
   if (device_class_parse(section->device_class, &made_for) != FARM_OK) return false;
   out->isa = made_for.isa;
-  return made_for.kind == engine->machine.kind && made_for.isa <= engine->machine.isa;
+  return device_class_fits(&made_for, &engine->machine);
 }
 
 /* Ties: the greater instruction set, then the nearer thread count, then fewer threads, then the order of the file. */
@@ -79,6 +79,18 @@ static enum farm_status gpu_section_take(struct farm_engine *engine, const char 
   return gpu_open(engine, choice.uuid);
 }
 
+static enum farm_status no_section_fits(const struct farm_engine *engine, const char *wanted, const char *machine_text,
+                                        const char *no_gpu) {
+  const char *first = engine->file->section_count ? engine->file->sections[0].device_class : "nothing";
+  const char *others = engine->file->section_count > 1 ? " and others" : "";
+  if (!wanted)
+    return status_set(FARM_MISMATCH, "no section fits: the engine is made for %s%s, this machine is %s%s", first, others,
+                      machine_text, no_gpu);
+  return status_set(FARM_MISMATCH,
+                    "no section fits: the engine is made for %s%s, asked for was %s, not among them, or not runnable here%s", first,
+                    others, wanted, no_gpu);
+}
+
 static enum farm_status cpu_section_take(struct farm_engine *engine, const char *wanted, int threads, const char *no_gpu) {
   char machine_text[DEVICE_CLASS_TEXT_MAX];
   device_class_print(&engine->machine, machine_text);
@@ -88,13 +100,7 @@ static enum farm_status cpu_section_take(struct farm_engine *engine, const char 
     if (!candidate_make(engine, i, machine_text, wanted, threads, &candidate)) continue;
     if (best.index < 0 || better(engine, &candidate, &best)) best = candidate;
   }
-  const char *first = engine->file->section_count ? engine->file->sections[0].device_class : "nothing";
-  const char *others = engine->file->section_count > 1 ? " and others" : "";
-  FAIL_IF(best.index < 0 && wanted, FARM_MISMATCH,
-          "no section fits: the engine is made for %s%s, asked for was %s, not among them, or not runnable here%s", first, others,
-          wanted, no_gpu);
-  FAIL_IF(best.index < 0, FARM_MISMATCH, "no section fits: the engine is made for %s%s, this machine is %s%s", first, others,
-          machine_text, no_gpu);
+  if (best.index < 0) return no_section_fits(engine, wanted, machine_text, no_gpu);
   section_take(engine, best.index);
   engine->target = engine->machine;
   engine->other_class = !best.same_class;

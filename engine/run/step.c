@@ -133,12 +133,12 @@ static enum tactic_layout step_layout(const struct run_step *step) {
 }
 
 /* Does the planned variant solve this very problem, with the weights as they are packed? */
-static bool planned_fits(const struct farm_context *context, const struct step_state *state) {
+static bool planned_fits(const struct farm_context *context, const struct step_state *state, const struct variant *variant) {
   const struct run_step *step = state->step;
-  if (!step->has_variant || !variant_legal(&state->problem, &step->variant)) return false;
-  if (step->variant.tactic->layout != LAYOUT_ANY && step->variant.tactic->layout != step_layout(step)) return false;
-  int operand = step->variant.tactic->packed_operand;
-  size_t packed = variant_packed_bytes(&state->problem, &step->variant);
+  if (!step->has_variant || !variant_legal(&state->problem, variant)) return false;
+  if (variant->tactic->layout != LAYOUT_ANY && variant->tactic->layout != step_layout(step)) return false;
+  int operand = variant->tactic->packed_operand;
+  size_t packed = variant_packed_bytes(&state->problem, variant);
   if (step->plan->packed_weight != PLAN_NO_INDEX)
     return packed == context->engine->file->weights[step->plan->packed_weight].bytes;
   return !(packed && operand >= 0 && operand < 64 && step->constants >> operand & 1);
@@ -170,15 +170,33 @@ static enum farm_status workspace_find(struct farm_context *context, struct step
   return buffer_reserve(context, &context->spare, bytes, false);
 }
 
+/* On the device: the planned variant, else its fallback. */
+static enum farm_status device_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
+                                     bool *out_taken) {
+  const struct run_step *step = state->step;
+  *out_taken = false;
+  state->variant = step->variant;
+  if (!step->library_lost && planned_fits(context, state, &step->variant))
+    TRY(gpu_step_build(context, prepared, state, out_taken));
+  if (*out_taken || !step->fallback.tactic) return FARM_OK;
+  state->problem = problem_of_variables(&state->problem);
+  state->variant = step->fallback;
+  state->by_fallback = true;
+  if (planned_fits(context, state, &step->fallback)) TRY(gpu_step_build(context, prepared, state, out_taken));
+  state->by_fallback = *out_taken;
+  return FARM_OK;
+}
+
 static enum farm_status kernel_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
                                      struct arena *arena) {
   const struct run_step *step = state->step;
   TRY(problem_make(state, step->constants, arena));
-  bool planned = planned_fits(context, state);
-  if (planned && step->variant.tactic->device == DEVICE_CUDA) {
-    TRY(gpu_step_build(context, prepared, state, &planned));
-    if (planned) return FARM_OK;
+  bool of_device = step->has_variant && step->variant.tactic->device == DEVICE_CUDA, taken;
+  if (of_device) {
+    TRY(device_build(context, prepared, state, &taken));
+    if (taken) return FARM_OK;
   }
+  bool planned = !of_device && planned_fits(context, state, &step->variant);
   if (planned)
     state->variant = step->variant;
   else
@@ -202,7 +220,7 @@ static enum farm_status kernel_build(struct farm_context *context, struct prepar
 enum farm_status step_build(struct farm_context *context, struct prepared *prepared, struct step_state *state,
                             struct arena *arena) {
   state->by_reference = false;
-  state->on_device = false;
+  state->on_device = state->by_fallback = false;
   for (int i = 0; i < state->step->plan->output_count; i++)
     if (state->outputs[i] && tensor_elems(state->outputs[i]) < 0) state->by_reference = true;
   if (state->step->plan->kind == STEP_KERNEL && !state->by_reference) TRY(kernel_build(context, prepared, state, arena));

@@ -27,6 +27,12 @@ TEST(cublaslt_is_not_offered_where_it_is_absent, "") {
   bool is_default;
   setenv("TUNEFARM_LIBCUBLASLT", "/nowhere/libcublasLt.so", 1);
   CHECK(!offered("gemm m128 n128 k128 f16 acc:f32 w:const +bias", &is_default));
+  struct arena arena = {0};
+  struct problem problem;
+  REQUIRE_OK(problem_parse("gemm m128 n128 k128 f16 acc:f32 w:const +bias", &arena, &problem));
+  struct variant known = {.tactic = catalogue_find("gemm_f16__cublaslt__cuda")};
+  CHECK(variant_legal(&problem, &known)); // so that engines and locks that name it can be read
+  arena_free(&arena);
 }
 
 TEST(cublaslt_takes_the_epilogues_that_it_computes_exactly, "") {

@@ -38,6 +38,8 @@ static int version(void) {
   return library_version;
 }
 
+static bool present(void) { return version() != 0; }
+
 static const char *source_digest(void) {
   (void)version();
   return library_digest;
@@ -71,7 +73,7 @@ static struct end end_of(const struct problem *problem, const struct epilogue *e
 static bool applicable_to(const struct problem *problem, enum dtype type) {
   for (int i = 0; i < problem->input_count + problem->output_count; i++)
     if (problem->operands[i].dtype != type) return false;
-  return problem->accumulate == DTYPE_F32 && end_of(problem, &problem->epilogue).ok && version() != 0;
+  return problem->accumulate == DTYPE_F32 && end_of(problem, &problem->epilogue).ok;
 }
 static bool f32_applicable(const struct problem *problem) { return applicable_to(problem, DTYPE_F32); }
 static bool f16_applicable(const struct problem *problem) { return applicable_to(problem, DTYPE_F16); }
@@ -208,6 +210,7 @@ static const struct cuda_tactic cublaslt_bf16 = {.least_sm = 80, .prepare = prep
       .detail = &detail_value,                                                                                                   \
       .params = {{"rank", rank_values, RANKS}},                                                                                  \
       .applicable = type##_applicable,                                                                                           \
+      .present = present,                                                                                                        \
       .workspace = workspace,                                                                                                    \
       .cost = cost,                                                                                                              \
   };
