@@ -3,6 +3,7 @@
  */
 #include "../base/strbuf.h"
 #include "number-text.h"
+#include "op-text.h"
 #include "problem-kinds.h"
 
 #include <stdlib.h>
@@ -41,22 +42,9 @@ static bool name_valid(const char *text, size_t length) {
          number_parse_int(text + name + 1, length - name - 1, &version) && version > 0;
 }
 
-/* "f32[1,3]" or "f32[]"; returns its length, 0 when there is none. */
 static size_t type_length(const char *text, size_t length) {
-  char name[16] = {0};
-  size_t at = span(text, length, LETTERS DIGITS);
-  if (at >= sizeof name) return 0;
-  memcpy(name, text, at);
-  if (dtype_from_name(name) == DTYPE_NONE || at == length || text[at++] != '[') return 0;
-  for (int rank = 0; at < length && text[at] != ']'; rank++) {
-    int64_t dim;
-    size_t digits = span(text + at + (rank > 0), length - at - (rank > 0), DIGITS);
-    if (rank == TENSOR_MAX_RANK || (rank && text[at] != ',')) return 0;
-    at += rank > 0;
-    if (!number_parse_int(text + at, digits, &dim)) return 0;
-    at += digits;
-  }
-  return at < length ? at + 1 : 0;
+  struct tensor type;
+  return op_text_type(text, length, &type);
 }
 
 static enum farm_status put_operand(const struct op_word *word, struct strbuf *out) {

@@ -1,5 +1,5 @@
 /* Fuzz target: whatever problem_parse accepts prints canonically and passes everything that a worker asks of a problem. */
-#include "problem.h"
+#include "op-text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t length) {
     const char *second = problem_print(&again, &arena);
     if (!second || strcmp(first, second)) __builtin_trap();
     if (problem_macs(&problem) < 0 || problem_bytes(&problem) < 0) __builtin_trap();
+    struct op_operands operands;
+    if (op_text_operands(&problem, &operands) && problem.kind != PROBLEM_OP) __builtin_trap();
     if (problem.kind != PROBLEM_OP && problem_operand_types(&problem, types) != FARM_OK) __builtin_trap();
   }
   arena_free(&arena);
