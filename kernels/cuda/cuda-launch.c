@@ -28,6 +28,8 @@ bool cuda_floats_only(const struct problem *problem) {
   return true;
 }
 
+bool cuda_sums_in_f32(const struct problem *problem) { return cuda_floats_only(problem) && cuda_is_float(problem->accumulate); }
+
 int cuda_widest_vector(const struct problem *problem) {
   int widest = 4;
   for (int i = 0; i < problem->input_count + problem->output_count; i++)
@@ -35,16 +37,16 @@ int cuda_widest_vector(const struct problem *problem) {
   return widest;
 }
 
-void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments,
-                      size_t bytes) {
-  memset(out, 0, sizeof *out);
-  out->entry = entry;
-  out->grid[0] = blocks < 1 ? 1 : blocks > cuda_grid_most ? (uint32_t)cuda_grid_most : (uint32_t)blocks;
-  out->grid[1] = out->grid[2] = 1;
-  out->block[0] = (uint32_t)threads;
-  out->block[1] = out->block[2] = 1;
+void cuda_launch_blocks(struct cuda_launch *out, const char *entry, int64_t blocks, int threads, const void *arguments, size_t bytes) {
+  *out = (struct cuda_launch){.entry = entry, .grid = {(uint32_t)blocks, 1, 1}, .block = {(uint32_t)threads, 1, 1}};
   out->argument_bytes = (uint32_t)bytes;
   memcpy(out->arguments, arguments, bytes);
+}
+
+void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments,
+                      size_t bytes) {
+  const int64_t wide = blocks < 1 ? 1 : blocks > cuda_grid_most ? cuda_grid_most : (int64_t)blocks;
+  cuda_launch_blocks(out, entry, wide, threads, arguments, bytes);
 }
 
 /* ---- rows ---- */

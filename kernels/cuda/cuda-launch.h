@@ -10,12 +10,15 @@
 const char *cuda_type_name(enum dtype type);
 bool cuda_is_float(enum dtype type);                  // f32, f16, bf16
 bool cuda_floats_only(const struct problem *problem); // all operands
+bool cuda_sums_in_f32(const struct problem *problem); // the same, and sums that are kept in f32 are good enough
 /* Elements in 16 bytes of the narrowest float operand: 4 or 8. */
 int cuda_widest_vector(const struct problem *problem);
 
-/* Grids are at most this wide: kernels go on from block to block + gridDim.x. Tests lower it to see them do so. */
+/* `blocks` blocks of `threads` in a row, for kernels of one tile per block: at most INT32_MAX. The argument struct is copied. */
+void cuda_launch_blocks(struct cuda_launch *out, const char *entry, int64_t blocks, int threads, const void *arguments, size_t bytes);
+/* Grids of cuda_launch_line are at most this wide: its kernels go on from block to block + gridDim.x. Tests lower it to see them do so. */
 extern int cuda_grid_most;
-/* A launch of `blocks` (capped) of `threads` in a row. The argument struct is copied. */
+/* The same for kernels that go on: the grid is capped. */
 void cuda_launch_line(struct cuda_launch *out, const char *entry, double blocks, int threads, const void *arguments,
                       size_t bytes);
 

@@ -8,23 +8,16 @@ struct cuda_pick {
   const char *problem, *variant; // the variant's text, as records have it
 };
 
-/* One problem with one of its legal variants: run on the sweep's device, or compiled for its architectures. */
+/* One problem with one of its legal variants: to be run on the sweep's device, where it fits, or compiled for its architectures. */
 static inline void cuda_pick_run(struct cuda_sweep *sweep, const struct cuda_pick *pick) {
-  struct arena arena = {0};
-  struct problem problem;
   struct variant variant;
-  struct kernel_case *made = NULL;
-  REQUIRE_OK(problem_parse(pick->problem, &arena, &problem));
+  const int problem = cuda_sweep_problem_add(sweep, pick->problem);
   REQUIRE_OK(variant_parse(pick->variant, &variant));
-  CHECK_MESSAGE(variant_legal(&problem, &variant), "%s: %s is not legal", pick->problem, pick->variant);
-  if (sweep->device) {
-    REQUIRE_OK(kernel_case_make(&problem, &made));
-    cuda_sweep_run(sweep, pick->problem, made, &variant);
-  }
+  CHECK_MESSAGE(variant_legal(&sweep->problems[problem].problem, &variant), "%s: %s is not legal", pick->problem, pick->variant);
+  if (sweep->device && cuda_tactic_fits(variant.tactic, sweep->device_class.sm))
+    cuda_sweep_add(sweep, problem, &variant, sweep->device_class.sm, true);
   for (const int *sm = sweep->sms; sm && *sm; sm++)
-    if (nvrtc_supports(*sm) && cuda_tactic_fits(variant.tactic, *sm)) cuda_sweep_compile(sweep, pick->problem, &problem, &variant, *sm);
-  kernel_case_free(&made);
-  arena_free(&arena);
+    if (nvrtc_supports(*sm) && cuda_tactic_fits(variant.tactic, *sm)) cuda_sweep_add(sweep, problem, &variant, *sm, false);
 }
 
 #define CUDA_PICKS(sweep, list)                                                                              \

@@ -1,8 +1,11 @@
-/* Tests only: CUDA variants of a problem, compiled by NVRTC for every architecture, and run in the emulator against the
- * reference.
+/* Tests only: CUDA variants of problems, compiled by NVRTC for every architecture, or run in the emulator against the reference.
  *
- * One text serves many variants and problems, so each is compiled once per sweep. A covering sweep is for `make test`: it takes
- * each tactic when it is first met, and on a device one variant, another one each time, of every other problem. With a stride
+ *   cuda_sweep_problem(&sweep, "gemm …"), cuda_pick_run(&sweep, &pick)    what is to be checked is collected
+ *   cuda_sweep_go(&sweep)                                                 checked, by a process per core (cuda-shares-test.h)
+ *
+ * One text serves many variants and problems, and is what takes time: it is compiled once per sweep, by the process that then runs all
+ * that it serves. What the emulator's compiler made is kept in build/fake-cubins for the next run. A covering sweep is for `make test`:
+ * it takes each tactic when it is first met, and on a device one variant, another one each time, of every other problem. With a stride
  * above 1 a sweep takes each stride-th variant instead.
  */
 #ifndef KERNELS_CUDA_CUDA_SWEEP_TEST_H
@@ -12,12 +15,31 @@
 #include "../../tests/kit/test.h"
 #include "cuda-trial.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CUDA_SWEEP_MOST_VARIANTS = 1024, CUDA_SWEEP_MOST_TEXTS = 4096, CUDA_SWEEP_MOST_SEEN = 256, CUDA_SWEEP_COVERING = 0 };
+enum {
+  CUDA_SWEEP_MOST_VARIANTS = 1024, // of one problem
+  CUDA_SWEEP_MOST_PROBLEMS = 256,
+  CUDA_SWEEP_MOST_ITEMS = 16384,
+  CUDA_SWEEP_MOST_TEXTS = 8192,
+  CUDA_SWEEP_MOST_SEEN = 256,
+  CUDA_SWEEP_COVERING = 0
+};
+
+struct cuda_sweep_problem {
+  const char *text;
+  struct arena arena;
+  struct problem problem;
+};
+struct cuda_sweep_item {
+  int problem, sm, text; // places in the sweep's lists; sm: what it is compiled for
+  bool run;              // on the device, not only compiled
+  struct variant variant;
+};
 
 struct cuda_sweep {
   const char *only; // part of the tactics' ids; NULL: all
@@ -25,7 +47,10 @@ struct cuda_sweep {
   struct cuda_device *device;
   struct device_class device_class;
   const int *sms; // to compile for, 0 ends; when there is no device
-  int problems, checked, compiled, text_count, seen_count;
+  int problem_count, item_count, text_count, seen_count;
+  int checked, compiled, gone; // items and texts; items that cuda_sweep_go has been through
+  struct cuda_sweep_problem *problems;
+  struct cuda_sweep_item *items;
   const struct tactic *seen[CUDA_SWEEP_MOST_SEEN]; // by a covering sweep
   struct {
     struct digest key;
@@ -39,7 +64,9 @@ static inline struct cuda_sweep cuda_sweep_compiler(const char *only, int stride
   if (nvrtc_version(version, sizeof version) != FARM_OK) SKIP("%s", status_message());
   struct cuda_sweep sweep = {.only = only, .stride = stride, .sms = sms, .device_class = {.kind = DEVICE_CUDA}};
   sweep.texts = test_keep(calloc(CUDA_SWEEP_MOST_TEXTS, sizeof *sweep.texts));
-  REQUIRE(sweep.texts);
+  sweep.problems = test_keep(calloc(CUDA_SWEEP_MOST_PROBLEMS, sizeof *sweep.problems));
+  sweep.items = test_keep(calloc(CUDA_SWEEP_MOST_ITEMS, sizeof *sweep.items));
+  REQUIRE(sweep.texts && sweep.problems && sweep.items);
   return sweep;
 }
 
@@ -55,8 +82,17 @@ static inline void cuda_sweep_library(const char *variable, const char *name) {
   setenv(variable, path, 1);
 }
 
+/* Where the emulator's compiler keeps what it made, but for a folder that was named outside. */
+static inline void cuda_sweep_cache(void) {
+  char build[4096], path[4200];
+  if (!realpath("build", build)) return;
+  snprintf(path, sizeof path, "%s/fake-cubins", build);
+  setenv("TUNEFARM_FAKE_CACHE", path, 0);
+}
+
 /* A device of that SM version in the emulator. */
 static inline struct cuda_sweep cuda_sweep_emulator(const char *only, int stride, int sm) {
+  cuda_sweep_cache();
   char about[64];
   cuda_sweep_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
   cuda_sweep_library("TUNEFARM_LIBNVRTC", "libfakenvrtc.so");
@@ -69,31 +105,42 @@ static inline struct cuda_sweep cuda_sweep_emulator(const char *only, int stride
 }
 
 static inline void cuda_sweep_end(struct cuda_sweep *sweep) {
+  CHECK(sweep->gone == sweep->item_count);
   for (int i = 0; i < sweep->text_count; i++) bytes_writer_free(&sweep->texts[i].cubin);
+  for (int i = 0; i < sweep->problem_count; i++) arena_free(&sweep->problems[i].arena);
   cuda_device_close(&sweep->device);
+}
+
+/* ---- texts ---- */
+
+/* Its place in the list, where it is added when it is new. */
+static inline int cuda_sweep_text(struct cuda_sweep *sweep, const char *source, int sm) {
+  struct digest key;
+  int i = 0;
+  REQUIRE_OK(cuda_artefact_key(source, sm, "test", &key));
+  while (i < sweep->text_count && !digest_equal(&sweep->texts[i].key, &key)) i++;
+  if (i < sweep->text_count) return i;
+  REQUIRE(i < CUDA_SWEEP_MOST_TEXTS);
+  sweep->texts[sweep->text_count++].key = key;
+  return i;
 }
 
 static inline enum farm_status cuda_sweep_cubin(void *context, const char *source, int sm, struct bytes_writer *out_cubin) {
   struct cuda_sweep *sweep = context;
-  struct digest key;
-  TRY(cuda_artefact_key(source, sm, "test", &key));
-  int i = 0;
-  while (i < sweep->text_count && !digest_equal(&sweep->texts[i].key, &key)) i++;
-  if (i == sweep->text_count) {
-    REQUIRE(i < CUDA_SWEEP_MOST_TEXTS);
+  struct bytes_writer *cubin = &sweep->texts[cuda_sweep_text(sweep, source, sm)].cubin;
+  if (cubin->length == 0) {
     struct strbuf log = {0};
-    enum farm_status status = nvrtc_compile("kernel.cu", source, sm, &sweep->texts[i].cubin, &log);
-    if (status != FARM_OK) printf("%s\n", strbuf_text(&log));
-    if (status == FARM_OK && log.length > 0 && strstr(log.data, "warning")) printf("%s\n", log.data);
+    enum farm_status status = nvrtc_compile("kernel.cu", source, sm, cubin, &log);
+    if (log.length > 0 && (status != FARM_OK || strstr(log.data, "warning"))) printf("%s\n", log.data);
     strbuf_free(&log);
     TRY(status);
-    sweep->texts[i].key = key;
-    sweep->text_count++;
     sweep->compiled++;
   }
-  bytes_put(out_cubin, sweep->texts[i].cubin.data, sweep->texts[i].cubin.length);
+  bytes_put(out_cubin, cubin->data, cubin->length);
   return FARM_OK;
 }
+
+/* ---- one variant, at once ---- */
 
 static inline void cuda_sweep_compile(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
                                       const struct variant *variant, int sm) {
@@ -124,12 +171,27 @@ static inline void cuda_sweep_run(struct cuda_sweep *sweep, const char *text, st
   sweep->checked++;
 }
 
-static inline void cuda_sweep_variant(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
-                                      struct kernel_case *made, const struct variant *variant) {
-  if (made)
-    cuda_sweep_run(sweep, text, made, variant);
-  else
-    cuda_sweep_compile(sweep, text, problem, variant, sweep->device_class.sm);
+/* ---- collecting ---- */
+
+static inline int cuda_sweep_problem_add(struct cuda_sweep *sweep, const char *text) {
+  REQUIRE(sweep->problem_count < CUDA_SWEEP_MOST_PROBLEMS);
+  struct cuda_sweep_problem *added = &sweep->problems[sweep->problem_count];
+  added->text = text;
+  REQUIRE_OK(problem_parse(text, &added->arena, &added->problem));
+  return sweep->problem_count++;
+}
+
+static inline void cuda_sweep_add(struct cuda_sweep *sweep, int problem, const struct variant *variant, int sm, bool run) {
+  struct strbuf source = {0};
+  REQUIRE(sweep->item_count < CUDA_SWEEP_MOST_ITEMS);
+  REQUIRE_OK(cuda_tactic_of(variant->tactic)->source(&sweep->problems[problem].problem, variant, &source));
+  const int text = cuda_sweep_text(sweep, strbuf_text(&source), sm);
+  sweep->items[sweep->item_count++] = (struct cuda_sweep_item){problem, sm, text, run, *variant};
+  strbuf_free(&source);
+}
+
+static inline bool cuda_sweep_same(const struct variant *a, const struct variant *b) {
+  return a->tactic == b->tactic && memcmp(a->params, b->params, sizeof a->params) == 0;
 }
 
 /* Notes it, too. */
@@ -146,49 +208,61 @@ static inline bool cuda_sweep_own(const struct cuda_sweep *sweep, const struct v
 }
 
 static inline bool cuda_sweep_wanted(struct cuda_sweep *sweep, const struct variant *variant, int index) {
-  if (sweep->stride != CUDA_SWEEP_COVERING) return (index + sweep->problems) % sweep->stride == 0;
+  if (sweep->stride != CUDA_SWEEP_COVERING) return (index + sweep->problem_count) % sweep->stride == 0;
   return cuda_sweep_first(sweep, variant->tactic);
 }
 
-static inline void cuda_sweep_variants(struct cuda_sweep *sweep, const char *text, const struct problem *problem,
-                                       struct kernel_case *made) {
+static inline void cuda_sweep_variants(struct cuda_sweep *sweep, int problem, bool run) {
   static struct variant variants[CUDA_SWEEP_MOST_VARIANTS];
-  int count = catalogue_variants(problem, &sweep->device_class, LAYOUT_ANY, variants, CUDA_SWEEP_MOST_VARIANTS);
-  CHECK_MESSAGE(count > 0 && count <= CUDA_SWEEP_MOST_VARIANTS, "%s has %d variants", text, count);
+  const struct cuda_sweep_problem *of = &sweep->problems[problem];
+  int count = catalogue_variants(&of->problem, &sweep->device_class, LAYOUT_ANY, variants, CUDA_SWEEP_MOST_VARIANTS);
+  CHECK_MESSAGE(count > 0 && count <= CUDA_SWEEP_MOST_VARIANTS, "%s has %d variants", of->text, count);
   int own = 0, wanted = 0;
   for (int i = 0; i < count && i < CUDA_SWEEP_MOST_VARIANTS; i++)
     if (cuda_sweep_own(sweep, &variants[i])) variants[own++] = variants[i];
-  CHECK_MESSAGE(own > 0, "%s has no variant to check", text);
+  CHECK_MESSAGE(own > 0, "%s has no variant to check", of->text);
   for (int i = 0; i < own; i++) {
     if (!cuda_sweep_wanted(sweep, &variants[i], i)) continue;
-    cuda_sweep_variant(sweep, text, problem, made, &variants[i]);
+    cuda_sweep_add(sweep, problem, &variants[i], sweep->device_class.sm, run);
     wanted++;
   }
-  if (sweep->stride == CUDA_SWEEP_COVERING && made && wanted == 0 && own > 0 && sweep->problems % 2 == 0)
-    cuda_sweep_variant(sweep, text, problem, made, &variants[sweep->problems % own]);
+  if (sweep->stride == CUDA_SWEEP_COVERING && run && wanted == 0 && own > 0 && problem % 2 == 0)
+    cuda_sweep_add(sweep, problem, &variants[problem % own], sweep->device_class.sm, run);
 }
 
-/* All (or each stride-th) variants of one problem: run on the device, or compiled for every architecture. There must be one. */
+/* All (or each stride-th) variants of one problem: to be run on the device, or compiled for every architecture. There must be one. */
 static inline void cuda_sweep_problem(struct cuda_sweep *sweep, const char *text) {
-  struct arena arena = {0};
-  struct problem problem;
-  struct kernel_case *made = NULL;
-  REQUIRE_OK(problem_parse(text, &arena, &problem));
-  if (sweep->device) {
-    REQUIRE_OK(kernel_case_make(&problem, &made));
-    cuda_sweep_variants(sweep, text, &problem, made);
-  }
+  const int problem = cuda_sweep_problem_add(sweep, text);
+  if (sweep->device) cuda_sweep_variants(sweep, problem, true);
   for (const int *sm = sweep->sms; sm && *sm; sm++) {
     if (!nvrtc_supports(*sm)) continue;
     sweep->device_class.sm = *sm;
-    cuda_sweep_variants(sweep, text, &problem, NULL);
+    cuda_sweep_variants(sweep, problem, false);
   }
-  sweep->problems++;
-  kernel_case_free(&made);
-  arena_free(&arena);
 }
 
 #define CUDA_SWEEP_PROBLEMS(sweep, list)                                                                                         \
   for (size_t p_ = 0; p_ < sizeof(list) / sizeof *(list); p_++) cuda_sweep_problem(&(sweep), (list)[p_])
+
+/* Nothing is run of this problem: each of its own variants must have been collected, with whatever problem. */
+static inline void cuda_sweep_covers(struct cuda_sweep *sweep, const char *text) {
+  static struct variant variants[CUDA_SWEEP_MOST_VARIANTS];
+  struct arena arena = {0};
+  struct problem problem;
+  char name[VARIANT_TEXT_MAX];
+  REQUIRE_OK(problem_parse(text, &arena, &problem));
+  int count = catalogue_variants(&problem, &sweep->device_class, LAYOUT_ANY, variants, CUDA_SWEEP_MOST_VARIANTS);
+  CHECK_MESSAGE(count > 0 && count <= CUDA_SWEEP_MOST_VARIANTS, "%s has %d variants", text, count);
+  for (int i = 0; i < count && i < CUDA_SWEEP_MOST_VARIANTS; i++) {
+    int at = 0;
+    if (!cuda_sweep_own(sweep, &variants[i])) continue;
+    while (at < sweep->item_count && !cuda_sweep_same(&sweep->items[at].variant, &variants[i])) at++;
+    variant_print(&variants[i], name);
+    CHECK_MESSAGE(at < sweep->item_count, "%s may be solved by %s, which no problem tries", text, name);
+  }
+  arena_free(&arena);
+}
+
+#include "cuda-shares-test.h"
 
 #endif

@@ -32,6 +32,7 @@ static const struct cuda_pick more[] = {
 TEST(cuda_attention_compiles, "timeout:300") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, some_sms);
   cuda_pick_run(&sweep, &quick[0]);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.compiled > 0);
   cuda_sweep_end(&sweep);
 }
@@ -40,6 +41,7 @@ TEST(every_architecture_compiles_cuda_attention, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
+  cuda_sweep_go(&sweep);
   printf("%d texts\n", sweep.compiled);
   cuda_sweep_end(&sweep);
 }
@@ -47,6 +49,7 @@ TEST(every_architecture_compiles_cuda_attention, "slow timeout:1800") {
 TEST(cuda_attention_gives_the_references_results, "timeout:300") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_PICKS(sweep, quick);
+  cuda_sweep_go(&sweep);
   cuda_sweep_end(&sweep);
 }
 
@@ -54,6 +57,7 @@ TEST(cuda_attention_at_the_edges_of_tiles, "slow timeout:600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 80);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
+  cuda_sweep_go(&sweep);
   cuda_sweep_end(&sweep);
 }
 
@@ -65,6 +69,7 @@ static const char *const problems[] = {
 TEST(cuda_attention_in_every_variant, "slow timeout:3600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }

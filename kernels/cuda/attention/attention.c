@@ -1,7 +1,7 @@
 /* Attention on a GPU: one pass over the keys, scores stay in the block. Any storage, heads of at most 128, every order and mask of the
  * problem. See attention.cu. */
 #include "../cuda-cost.h"
-#include "../cuda-floats.h"
+#include "../cuda-launch.h"
 #include "attention-args.h"
 
 enum { MOST_DEPTH = 128, THREADS = 256, PARAM_ROWS = 0 };
@@ -14,7 +14,7 @@ static double blocks_of(const struct problem *problem, int rows) {
 
 static bool applicable(const struct problem *problem) {
   const int64_t *d = problem->dims;
-  return cuda_all_floats(problem) && d[ATTENTION_D] <= MOST_DEPTH && d[ATTENTION_DV] <= MOST_DEPTH && d[ATTENTION_SEQ] < 1 << 30 &&
+  return cuda_sums_in_f32(problem) && d[ATTENTION_D] <= MOST_DEPTH && d[ATTENTION_DV] <= MOST_DEPTH && d[ATTENTION_SEQ] < 1 << 30 &&
          d[ATTENTION_KV] < 1 << 30 && d[ATTENTION_HEADS] < 1 << 20 && blocks_of(problem, 8) < INT32_MAX;
 }
 
@@ -44,10 +44,10 @@ static enum farm_status source(const struct problem *problem, const struct varia
   const bool packed = is_packed(problem), masked = d[ATTENTION_MASK] != 0;
   const struct problem_operand *o = problem->operands;
   cuda_source_begin(out);
-  strbuf_printf(out, "#define Q_TYPE %s\n#define K_TYPE %s\n#define V_TYPE %s\n", cuda_float_type(o[0].dtype),
-                cuda_float_type(o[packed ? 0 : 1].dtype), cuda_float_type(o[packed ? 0 : 2].dtype));
-  strbuf_printf(out, "#define MASK_TYPE %s\n#define OUT_TYPE %s\n", cuda_float_type(o[masked ? problem->input_count - 1 : 0].dtype),
-                cuda_float_type(o[problem->input_count].dtype));
+  strbuf_printf(out, "#define Q_TYPE %s\n#define K_TYPE %s\n#define V_TYPE %s\n", cuda_type_name(o[0].dtype),
+                cuda_type_name(o[packed ? 0 : 1].dtype), cuda_type_name(o[packed ? 0 : 2].dtype));
+  strbuf_printf(out, "#define MASK_TYPE %s\n#define OUT_TYPE %s\n", cuda_type_name(o[masked ? problem->input_count - 1 : 0].dtype),
+                cuda_type_name(o[problem->input_count].dtype));
   strbuf_printf(out, "#define HEAD_D %d\n#define HEAD_DV %d\n#define CAUSAL %d\n#define MASKED %d\n#define ROWS %d\n",
                 (int)d[ATTENTION_D], (int)d[ATTENTION_DV], d[ATTENTION_CAUSAL] != 0, masked, variant->params[PARAM_ROWS]);
   TRY(cuda_source_file(out, "attention-args.h"));
@@ -104,7 +104,7 @@ static enum farm_status launches(const struct cuda_call *call, struct cuda_launc
   args.group = (int)(d[ATTENTION_HEADS] / d[ATTENTION_KV_HEADS]);
   args.blocks = (int)((d[ATTENTION_SEQ] + rows - 1) / rows);
   args.scale = call->scalars->scale != 0.0f ? call->scalars->scale : 1.0f / __builtin_sqrtf((float)d[ATTENTION_D]);
-  cuda_blocks_launch("attention_rows", (int64_t)blocks_of(call->problem, rows), THREADS, &args, sizeof args, out);
+  cuda_launch_blocks(out, "attention_rows", (int64_t)blocks_of(call->problem, rows), THREADS, &args, sizeof args);
   *out_count = 1;
   return FARM_OK;
 }

@@ -43,7 +43,7 @@ static enum farm_status launches(const struct cuda_call *call, struct cuda_launc
   const int64_t blocks = ((int64_t)results_of(call->problem) + THREADS - 1) / THREADS;
   struct conv_args args;
   conv_args_fill(call, &args);
-  cuda_blocks_launch("conv_direct", blocks, THREADS, &args, sizeof args, out);
+  cuda_launch_blocks(out, "conv_direct", blocks, THREADS, &args, sizeof args);
   *out_count = 1;
   return FARM_OK;
 }

@@ -17,7 +17,7 @@ bool conv_cuda_fits(const struct problem *problem) {
   problem_output_hw(problem, &h, &w);
   const double most = 1 << 30, image = (double)d[CONV_C] * (double)d[CONV_H] * (double)d[CONV_W];
   const double results = (double)d[CONV_K] * (double)h * (double)w, filters = (double)d[CONV_K] * (double)depth_of(problem);
-  return cuda_all_floats(problem) && image < most && results < most && filters < most &&
+  return cuda_sums_in_f32(problem) && image < most && results < most && filters < most &&
          (double)d[CONV_N] * (double)h * (double)w < most && taps_of(problem) <= 1 << 16 && d[CONV_H] < 1 << 20 && d[CONV_W] < 1 << 20 &&
          (double)d[CONV_R] * (double)d[CONV_DIL_H] < 1 << 20 && (double)d[CONV_S] * (double)d[CONV_DIL_W] < 1 << 20 &&
          (double)h * (double)d[CONV_STRIDE_H] < most / 2 && (double)w * (double)d[CONV_STRIDE_W] < most / 2;
@@ -81,8 +81,8 @@ static void operand_defines(const struct problem *problem, const struct variant 
   problem_output_hw(problem, &h, &w);
   const bool nhwc = is_nhwc(variant), w_aligned = problem->operands[1].constant || line_of(problem) == depth_of(problem);
   const bool even = nhwc ? group_k(problem) % 2 == 0 : h * w % 2 == 0;
-  strbuf_printf(out, "#define X_TYPE %s\n#define W_TYPE %s\n#define OUT_TYPE %s\n", cuda_float_type(problem->operands[0].dtype),
-                cuda_float_type(problem->operands[1].dtype), cuda_float_type(problem->operands[problem->input_count].dtype));
+  strbuf_printf(out, "#define X_TYPE %s\n#define W_TYPE %s\n#define OUT_TYPE %s\n", cuda_type_name(problem->operands[0].dtype),
+                cuda_type_name(problem->operands[1].dtype), cuda_type_name(problem->operands[problem->input_count].dtype));
   strbuf_printf(out, "#define NHWC %d\n#define X_ALIGNED %d\n#define W_ALIGNED %d\n#define OUT_EVEN %d\n#define W_TAPS_FIRST %d\n", nhwc,
                 x_aligned(problem, variant), w_aligned, even, taps_first(problem, variant));
   strbuf_printf(out, "#define CONV_R %lld\n#define CONV_S %lld\n#define CONV_C %lld\n", (long long)d[CONV_R], (long long)d[CONV_S],

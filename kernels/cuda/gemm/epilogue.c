@@ -28,7 +28,7 @@ static void step_source(const struct problem *problem, int step, int operand, st
   char element[96] = "";
   if (epilogue_op_takes_operand(op))
     snprintf(element, sizeof element, "end_operand<%s>(end.extra[%d], %s)",
-             cuda_float_type(problem->operands[2 + operand].dtype), operand, op == EPILOGUE_BIAS ? "channel" : "index");
+             cuda_type_name(problem->operands[2 + operand].dtype), operand, op == EPILOGUE_BIAS ? "channel" : "index");
   strbuf_printf(out, "  { const float p0 = end.p[%d], p1 = end.p[%d]; (void)p0, (void)p1; x = ", 2 * step, 2 * step + 1);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

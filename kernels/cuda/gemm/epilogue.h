@@ -2,7 +2,7 @@
 #ifndef KERNELS_CUDA_GEMM_EPILOGUE_H
 #define KERNELS_CUDA_GEMM_EPILOGUE_H
 
-#include "../cuda-floats.h"
+#include "../cuda-launch.h"
 #include "epilogue-args.h"
 
 /* epilogue.cu, and behind it `end_value(x, end, index, channel)`. Operands of the steps are the problem's inputs from 2 on. */

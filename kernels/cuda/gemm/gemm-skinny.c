@@ -5,7 +5,7 @@ enum { MOST_ROWS = 8, WARPS = 8, PARAM_SPLITS = 0 };
 static const int16_t splits_values[] = {1, 2, 4, 8, 16};
 
 static bool applicable(const struct problem *problem) {
-  return cuda_all_floats(problem) && problem->dims[GEMM_M] <= MOST_ROWS;
+  return cuda_sums_in_f32(problem) && problem->dims[GEMM_M] <= MOST_ROWS;
 }
 
 /* Runs as gemm-skinny.cu takes them: 16 bytes where w is aligned, or packed. */

@@ -98,6 +98,7 @@ static const struct cuda_pick more[] = {
 TEST(cuda_gemm_compiles, "timeout:300") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, some_sms);
   cuda_pick_run(&sweep, &quick[0]);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.compiled > 0);
   cuda_sweep_end(&sweep);
 }
@@ -106,6 +107,7 @@ TEST(every_architecture_compiles_cuda_gemm, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
+  cuda_sweep_go(&sweep);
   printf("%d texts\n", sweep.compiled);
   cuda_sweep_end(&sweep);
 }
@@ -113,6 +115,7 @@ TEST(every_architecture_compiles_cuda_gemm, "slow timeout:1800") {
 TEST(cuda_gemm_gives_the_references_results, "timeout:300") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_PICKS(sweep, quick);
+  cuda_sweep_go(&sweep);
   cuda_sweep_end(&sweep);
 }
 
@@ -120,6 +123,7 @@ TEST(cuda_gemm_at_the_edges_of_tiles, "slow timeout:600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 80);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
+  cuda_sweep_go(&sweep);
   cuda_sweep_end(&sweep);
 }
 
@@ -134,6 +138,7 @@ static const char *const problems[] = {
 TEST(cuda_gemm_in_every_variant, "slow timeout:3600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }

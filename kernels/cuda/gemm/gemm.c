@@ -63,8 +63,8 @@ struct product_shape gemm_product_shape(const struct problem *problem) {
 
 static void operand_defines(const struct problem *problem, struct strbuf *out) {
   const struct matrix a = matrix_a(problem), b = matrix_b(problem);
-  strbuf_printf(out, "#define A_TYPE %s\n#define B_TYPE %s\n#define OUT_TYPE %s\n", cuda_float_type(problem->operands[0].dtype),
-                cuda_float_type(problem->operands[1].dtype), cuda_float_type(problem->operands[problem->input_count].dtype));
+  strbuf_printf(out, "#define A_TYPE %s\n#define B_TYPE %s\n#define OUT_TYPE %s\n", cuda_type_name(problem->operands[0].dtype),
+                cuda_type_name(problem->operands[1].dtype), cuda_type_name(problem->operands[problem->input_count].dtype));
   strbuf_printf(out, "#define A_K_MAJOR %d\n#define A_ALIGNED %d\n#define B_K_MAJOR %d\n#define B_ALIGNED %d\n#define OUT_EVEN %d\n",
                 a.k_major, is_aligned(&a), b.k_major, is_aligned(&b) || problem->operands[1].constant,
                 problem->dims[GEMM_N] % 2 == 0);

@@ -35,7 +35,7 @@ bool product_mma_legal(const struct product_shape *shape, const struct variant *
 }
 
 bool product_mma_types(const struct problem *problem, enum dtype type) {
-  return cuda_all_floats(problem) && problem->operands[0].dtype == type && problem->operands[1].dtype == type;
+  return cuda_sums_in_f32(problem) && problem->operands[0].dtype == type && problem->operands[1].dtype == type;
 }
 
 void product_mma_defines(const struct variant *variant, struct strbuf *out) {

@@ -46,10 +46,10 @@ void product_launches(const char *entry, const struct product_tile *tile, const 
                       struct cuda_launch *out, int *out_count) {
   const int64_t blocks = (int64_t)args->row_tiles * args->column_tiles * args->batches * args->splits;
   const int64_t results = (int64_t)args->rows * args->columns * args->batches;
-  cuda_blocks_launch(entry, blocks, tile->threads, args, bytes, &out[0]);
+  cuda_launch_blocks(&out[0], entry, blocks, tile->threads, args, bytes);
   *out_count = 1;
   if (args->splits == 1) return;
-  cuda_blocks_launch("product_reduce", parts_of(results, 256), 256, args, bytes, &out[1]);
+  cuda_launch_blocks(&out[1], "product_reduce", parts_of(results, 256), 256, args, bytes);
   *out_count = 2;
 }
 

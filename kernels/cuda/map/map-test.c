@@ -32,6 +32,7 @@ static const char *const problems[] = {
 TEST(cuda_maps_compile, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 4); // one of each tactic
   cuda_sweep_end(&sweep);
 }
@@ -39,6 +40,7 @@ TEST(cuda_maps_compile, "timeout:120") {
 TEST(cuda_every_architecture_compiles_maps, "slow timeout:900") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -46,6 +48,7 @@ TEST(cuda_every_architecture_compiles_maps, "slow timeout:900") {
 TEST(cuda_maps_give_the_references_results, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   CHECK(sweep.checked >= 10);
   cuda_sweep_end(&sweep);
@@ -54,6 +57,7 @@ TEST(cuda_maps_give_the_references_results, "timeout:120") {
 TEST(cuda_every_variant_of_maps, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -66,6 +70,7 @@ TEST(cuda_maps_go_on_from_block_to_block, "timeout:120") {
   CUDA_SWEEP_PROBLEMS(sweep, many);
   sweep.only = "__columns__", sweep.stride = 1; // with several threads per column
   cuda_sweep_problem(&sweep, "map r9 d300 in:f32[01] out:f32 out:f32 {%1=neg %0;out max %0;out max %1}");
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 7);
   cuda_sweep_end(&sweep);
 }

@@ -1,6 +1,6 @@
 /* Pooling on a GPU, in both layouts: a thread per result, or a warp per result for large windows of few. See pool.cu. */
 #include "../cuda-cost.h"
-#include "../cuda-floats.h"
+#include "../cuda-launch.h"
 #include "pool-args.h"
 
 enum { THREADS = 256, WARP = 32 };
@@ -18,7 +18,7 @@ static bool applicable(const struct problem *problem) {
   int64_t h, w;
   problem_output_hw(problem, &h, &w);
   const double most = 1 << 30;
-  return cuda_float_type(problem->operands[0].dtype) && cuda_float_type(problem->operands[1].dtype) && d[POOL_C] < 1 << 30 &&
+  return cuda_floats_only(problem) && d[POOL_C] < 1 << 30 &&
          d[POOL_H] < 1 << 20 && d[POOL_W] < 1 << 20 && taps_of(problem) < most && (double)h * (double)d[POOL_STRIDE_H] < most &&
          (double)w * (double)d[POOL_STRIDE_W] < most && (double)d[POOL_R] * (double)d[POOL_DIL_H] < most / 2 &&
          (double)d[POOL_S] * (double)d[POOL_DIL_W] < most / 2 && results_of(problem) < INT32_MAX - THREADS;
@@ -53,7 +53,7 @@ static double warps_cost(const struct problem *problem, const struct variant *va
 static enum farm_status source(const struct problem *problem, const struct variant *variant, struct strbuf *out) {
   cuda_source_begin(out);
   strbuf_printf(out, "#define X_TYPE %s\n#define OUT_TYPE %s\n#define NHWC %d\n#define AVERAGE %d\n",
-                cuda_float_type(problem->operands[0].dtype), cuda_float_type(problem->operands[1].dtype),
+                cuda_type_name(problem->operands[0].dtype), cuda_type_name(problem->operands[1].dtype),
                 variant->tactic->layout == LAYOUT_NHWC, problem->dims[POOL_MODE] == POOL_AVERAGE);
   TRY(cuda_source_file(out, "pool-args.h"));
   return cuda_source_file(out, "pool.cu");
@@ -75,7 +75,7 @@ static enum farm_status launch(const struct cuda_call *call, const char *entry, 
   struct pool_args args;
   args_fill(call, &args);
   const int per_block = THREADS / lanes;
-  cuda_blocks_launch(entry, (args.outputs + per_block - 1) / per_block, THREADS, &args, sizeof args, out);
+  cuda_launch_blocks(out, entry, (args.outputs + per_block - 1) / per_block, THREADS, &args, sizeof args);
   *out_count = 1;
   return FARM_OK;
 }

@@ -30,6 +30,7 @@ static const char *const problems[] = {
 TEST(cuda_softmax_and_norm_compile, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 5); // one of each tactic
   cuda_sweep_end(&sweep);
 }
@@ -37,6 +38,7 @@ TEST(cuda_softmax_and_norm_compile, "timeout:120") {
 TEST(cuda_every_architecture_compiles_softmax_and_norm, "slow timeout:900") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -44,6 +46,7 @@ TEST(cuda_every_architecture_compiles_softmax_and_norm, "slow timeout:900") {
 TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   CHECK(sweep.checked >= 10);
   cuda_sweep_end(&sweep);
@@ -52,6 +55,7 @@ TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
 TEST(cuda_every_variant_of_softmax_and_norm, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -63,6 +67,7 @@ TEST(cuda_softmax_and_norm_go_on_from_block_to_block, "timeout:120") {
   CUDA_SWEEP_PROBLEMS(sweep, many);
   sweep.only = "__columns__", sweep.stride = 1; // with several threads per column
   cuda_sweep_problem(&sweep, "softmax outer3 len9 inner70 f32");
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 8);
   cuda_sweep_end(&sweep);
 }

@@ -21,6 +21,7 @@ static const char *const problems[] = {
 TEST(cuda_transposes_compile, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 2); // one of each tactic
   cuda_sweep_end(&sweep);
 }
@@ -28,6 +29,7 @@ TEST(cuda_transposes_compile, "timeout:120") {
 TEST(cuda_every_architecture_compiles_transposes, "slow timeout:900") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -35,6 +37,7 @@ TEST(cuda_every_architecture_compiles_transposes, "slow timeout:900") {
 TEST(cuda_transposes_give_the_references_results, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   CHECK(sweep.checked >= 5);
   cuda_sweep_end(&sweep);
@@ -43,6 +46,7 @@ TEST(cuda_transposes_give_the_references_results, "timeout:120") {
 TEST(cuda_every_variant_of_transposes, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
@@ -52,6 +56,7 @@ TEST(cuda_transposes_go_on_from_block_to_block, "timeout:120") {
   cuda_grid_most = 2;
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
   CUDA_SWEEP_PROBLEMS(sweep, many);
+  cuda_sweep_go(&sweep);
   CHECK(sweep.checked == 2);
   cuda_sweep_end(&sweep);
 }
