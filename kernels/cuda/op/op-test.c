@@ -427,3 +427,25 @@ TEST(cuda_every_pair_of_types_is_cast, "slow timeout:900") {
   printf("%d texts, %d runs\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
 }
+
+/* The same on a real GPU: what gpu-check.sh runs of this family. */
+TEST(gpu_family_op, "slow needs:gpu timeout:900") {
+  static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_U8, DTYPE_I64};
+  int devices;
+  if (cuda_device_count(&devices) != FARM_OK) SKIP("%s", status_message());
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, NULL);
+  REQUIRE_OK(cuda_device_open(NULL, &sweep.device));
+  cuda_device_class(cuda_device_about(sweep.device), &sweep.device_class);
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (int bad = 0; bad < 3; bad++) {
+      gathers(&sweep, types[i], DTYPE_I64, bad);
+      gathers(&sweep, types[i], DTYPE_I32, bad);
+    }
+  gather_case(&sweep, DTYPE_F32, DTYPE_I64, DIMS(30522, 768), 0, DIMS(1, 128), 0);
+  for (int t = 0; t < CAST_TYPES; t++) {
+    casts(&sweep, DTYPE_I64, cast_types[t]);
+    casts(&sweep, cast_types[t], DTYPE_I32);
+  }
+  printf("op: %d runs, %d texts compiled\n", sweep.checked, sweep.compiled);
+  cuda_sweep_end(&sweep);
+}
