@@ -24,6 +24,7 @@ static const char *const problems[] = {
     "map d3 r1000 in:f16[01] in:f16[01] out:f16 {%2=mul %0 %1;out sum %2}",
     "map d2 r5 d3 r32 in:f32[0123] in:f32[.1.3] out:f32 out:f32 {%2=mul %0 %1;%3=add %0 %1;out max %2;out max %3}",
     "map r3001 in:f32[0] out:f32 {out sumsq %0}",
+    "map d3 r1100 in:f32[01] out:f32 {out sum %0}",
     "map d4 r9 d7 in:f32[012] out:f32 {out min %0}",
     "map r33 d130 in:bf16[01] in:f32[.1] out:f32 {%2=sub %0 %1;out sum %2}",
     "map r7 d5 r3 d40 in:f32[0123] out:f32 {out prod %0}",
@@ -54,9 +55,17 @@ TEST(cuda_maps_give_the_references_results, "timeout:120") {
   cuda_sweep_end(&sweep);
 }
 
+/* Of any size, these may be solved by nothing that was not tried. */
+static const char *const large[] = {
+    "map d4096 d768 in:f16[01] in:f16[.1] out:f16 {%2=add %0 %1;out %2}",
+    "map d4096 r768 in:f32[01] out:f32 {out sum %0}",
+    "map r4096 d768 in:f32[01] out:f32 {out sum %0}",
+};
+
 TEST(cuda_every_variant_of_maps, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
   cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
