@@ -47,6 +47,7 @@ TEST(doctor_says_which_gpus_are_here, "") {
   json_decref(root);
   struct said said = command_say("doctor", "--quick");
   CHECK(said.code == 0 && strstr(said.out, "NVIDIA H200, GPU-") && strstr(said.out, "class    cuda sm:90 product:h200"));
+  said_free(&said);
 }
 
 TEST(doctor_measures_peaks, "timeout:120") {

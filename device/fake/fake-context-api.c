@@ -56,6 +56,11 @@ static void made_in_it_free(cuda_context context) {
     next = m->next;
     module_free(m);
   }
+  for (cuda_graph_exec g = context->graphs, next; g != NULL; g = next) {
+    next = g->next;
+    fake_list_free(&g->list);
+    free(g);
+  }
 }
 
 /* Waits for what is under way; gives everything back that was made in it. */

@@ -198,7 +198,8 @@ TEST(fake_fault_hang, "timeout:20") {
   REQUIRE_OK(cuda_launch(rig.device, rig.image, &counter.launch));
   CHECK(cuda_wait_for(rig.device, 50000000) == FARM_TIMED_OUT);
   CHECK(cuda_launch(rig.device, rig.image, &counter.launch) == FARM_TIMED_OUT);
-  cuda_device_close(&rig.device); // must not wait for it
+  cuda_image_unload(&rig.image); // neither of these may wait for it
+  cuda_device_close(&rig.device);
 }
 
 TEST(fake_no_device, "") {

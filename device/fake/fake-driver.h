@@ -29,6 +29,7 @@ struct CUctx_st {
   cuda_stream streams; // the last of them is the default one
   cuda_event events;
   cuda_module modules;
+  cuda_graph_exec graphs;
   struct CUctx_st *next;
 };
 
@@ -87,6 +88,8 @@ struct CUgraph_st {
   struct fake_list list;
 };
 struct CUgraphExec_st {
+  cuda_context context;
+  cuda_graph_exec next;
   struct fake_list list;
 };
 

@@ -139,9 +139,11 @@ cuda_result cuGraphInstantiateWithFlags(cuda_graph_exec *out_exec, cuda_graph_ha
   if (result == CUDA_SUCCESS && exec == NULL) result = CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; result == CUDA_SUCCESS && i < graph->list.count; i++)
     if (!fake_list_add(&exec->list, graph->list.work[i])) result = CUDA_ERROR_OUT_OF_MEMORY;
-  if (result == CUDA_SUCCESS)
-    *out_exec = exec;
-  else if (exec != NULL) {
+  if (result == CUDA_SUCCESS) {
+    exec->context = fake_current;
+    exec->next = fake_current->graphs;
+    *out_exec = fake_current->graphs = exec;
+  } else if (exec != NULL) {
     fake_list_free(&exec->list);
     free(exec);
   }
@@ -174,6 +176,11 @@ cuda_result cuGraphExecDestroy(cuda_graph_exec exec) {
   if (exec == NULL)
     result = CUDA_ERROR_INVALID_HANDLE;
   else {
+    for (cuda_graph_exec *at = &exec->context->graphs; *at != NULL; at = &(*at)->next)
+      if (*at == exec) {
+        *at = exec->next;
+        break;
+      }
     fake_list_free(&exec->list);
     free(exec);
   }
