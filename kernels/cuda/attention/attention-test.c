@@ -54,7 +54,7 @@ TEST(cuda_attention_gives_the_references_results, "timeout:300") {
 }
 
 TEST(cuda_attention_at_the_edges_of_tiles, "slow timeout:600") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 80);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
   cuda_sweep_go(&sweep);

@@ -4,6 +4,7 @@
 
 static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
 static const int some_sms[] = {75, 90, 0};
+static const int unlike_sms[] = {75, 80, 90, 120, 0}; // where texts or instructions differ much: compiling takes half a second each
 
 static const struct cuda_pick quick[] = {
     {"gemm m129 n127 k17 f32 acc:f32 +bias +relu",
@@ -106,6 +107,7 @@ TEST(cuda_gemm_compiles, "timeout:300") {
 TEST(every_architecture_compiles_cuda_gemm, "slow timeout:1800") {
   struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
   CUDA_PICKS(sweep, quick);
+  sweep.sms = unlike_sms;
   CUDA_PICKS(sweep, more);
   cuda_sweep_go(&sweep);
   printf("%d texts\n", sweep.compiled);
@@ -120,7 +122,7 @@ TEST(cuda_gemm_gives_the_references_results, "timeout:300") {
 }
 
 TEST(cuda_gemm_at_the_edges_of_tiles, "slow timeout:600") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 80);
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
   CUDA_PICKS(sweep, quick);
   CUDA_PICKS(sweep, more);
   cuda_sweep_go(&sweep);
@@ -132,12 +134,34 @@ static const char *const problems[] = {
     "gemm m130 n66 k520 f32 acc:f32 w:const +bias +relu",
     "gemm m65 n65 k33 tb bf16 acc:f32 +add",
     "gemm m5 n200 k2100 f32 acc:f32 w:const +bias",
-    "gemm m131 n140 k1100 ta f16 acc:f32 w:const +scale",
+    "gemm m65 n66 k1280 ta f16 acc:f32 w:const +scale",
+    "gemm m65 n66 k1277 bf16 acc:f32 w:const",
+    "gemm m65 n70 k1277 tb f32 acc:f32 +bias",
+};
+/* Every number of rows has a text of its own, and each way w lies. */
+static const char *const skinny[] = {
+    "gemm m1 n70 k2081 f16 acc:f32 w:const +bias",
+    "gemm m2 n33 k130 tb f32 acc:f32 +relu",
+    "gemm m3 n131 k67 ta bf16 acc:f32 w:const",
+    "gemm m4 n9 k2085 tb f16 acc:f32 w:const +add",
+    "gemm m6 n264 k129 f32 acc:f32",
+    "gemm m7 n31 k300 ta tb bf16 acc:f32 w:const +bias",
+    "gemm m8 n129 k2100 f16 acc:f32 +silu",
+};
+/* Of any size, these may be solved by nothing that was not tried. */
+static const char *const large[] = {
+    "gemm m257 n257 k4093 f16 acc:f32 w:const",
+    "gemm m257 n257 k4093 bf16 acc:f32 w:const",
+    "gemm m257 n257 k4093 f32 acc:f32 w:const",
+    "gemm m8 n2049 k65536 f32 acc:f32 w:const",
 };
 
 TEST(cuda_gemm_in_every_variant, "slow timeout:3600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
+  sweep.only = "__skinny__";
+  CUDA_SWEEP_PROBLEMS(sweep, skinny);
   cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
