@@ -37,7 +37,7 @@
   X(ATTENTION, "attention", "b heads kvheads seq kv d dv causal? mask=0 order=0")                            \
   X(TRANSPOSE, "transpose", "")           /* d… with the permutation: transpose d3136 d64 perm10 f32 */       \
   X(MAP, "map", "")                       /* d… r… */                                                        \
-  X(OP, "op", "")                         /* any other operator, by name and attributes: the reference, and what kernels read from its text */
+  X(OP, "op", "")                         /* any other operator, by name and attributes: mostly the reference alone */
 
 enum problem_kind {
 #define X(name, text, dims) PROBLEM_##name,
