@@ -290,7 +290,7 @@ void job_run_to_end(const struct job_plan *plan, struct job_outcome *out) {
                                        .child_argv = test_child_argv(),
                                        .device = "cores 0",
                                        .build = "test",
-                                       .hang_ns = (plan->hang_ns ? plan->hang_ns : 2000000000u) * (under_asan() ? 4 : 1)};
+                                       .hang_ns = (plan->hang_ns ? plan->hang_ns : 2000000000u) * (under_asan() || under_tsan() ? 4 : 1)};
   struct job_runner *runner;
   struct runner_event event;
   *out = (struct job_outcome){.status = FARM_FAILURE};
