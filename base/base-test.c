@@ -147,6 +147,10 @@ TEST(status_messages_are_prefixed_in_place, "") {
   CHECK_TEXT(status_message(), "again: file x: bad 5");
   for (int i = 0; i < 400; i++) status_prefix(FARM_IO, "prefix %d", i);
   CHECK(strlen(status_message()) < 1024);
+  const struct status_kept kept = status_keep(status_set(FARM_INVALID, "the first"));
+  status_set(FARM_IO, "a later one");
+  CHECK(status_restore(&kept) == FARM_INVALID);
+  CHECK_TEXT(status_message(), "the first");
   CHECK(status_exit_code(FARM_LOCKED_MISS) == 3 && status_exit_code((enum farm_status)12345) == 1 &&
         status_loses(FARM_TACTIC_HUNG) == LOSES_TACTIC);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char message[1024];
+static _Thread_local char message[sizeof((struct status_kept *)0)->message];
 
 static const struct {
   const char *name, *text;
@@ -45,6 +45,17 @@ enum farm_status status_prefix(enum farm_status status, const char *format, ...)
   memcpy(message + length + 2, text, rest);
   message[length + 2 + rest] = 0;
   return status;
+}
+
+struct status_kept status_keep(enum farm_status status) {
+  struct status_kept kept = {.status = status};
+  memcpy(kept.message, message, sizeof message);
+  return kept;
+}
+
+enum farm_status status_restore(const struct status_kept *kept) {
+  memcpy(message, kept->message, sizeof message);
+  return kept->status;
 }
 
 const char *status_message(void) { return message; }

@@ -18,6 +18,15 @@ enum farm_status status_prefix(enum farm_status status, const char *format, ...)
 /* This thread's last message; "" before the first. Valid until the next status_set on the thread. */
 const char *status_message(void);
 
+/* An error across what must still be done, whose own errors would take its message: kept = status_keep(status); …; return
+ * status_restore(&kept). */
+struct status_kept {
+  enum farm_status status;
+  char message[1024];
+};
+struct status_kept status_keep(enum farm_status status);
+enum farm_status status_restore(const struct status_kept *kept);
+
 const char *status_name(enum farm_status status); // "NO_MEMORY"; "?" for a number that is no code
 int status_exit_code(enum farm_status status);
 enum status_loses status_loses(enum farm_status status);

@@ -81,10 +81,9 @@ static enum farm_status limits_run(const struct limits_command *c) {
     json_object_set_new(root, "clocks_before", clocks_now(about->uuid));
     status = measure(&limits);
   }
-  char message[512]; // what was measured is given out all the same
-  snprintf(message, sizeof message, "%s", status == FARM_OK ? "" : status_message());
+  const struct status_kept measured = status_keep(status); // what was measured is given out all the same
   if (limits.device) json_object_set_new(root, "clocks_after", clocks_now(cuda_device_about(limits.device)->uuid));
-  json_object_set_new(root, "error", *message ? json_string(message) : json_null());
+  json_object_set_new(root, "error", status == FARM_OK ? json_null() : json_string(measured.message));
   json_object_set(root, "rows", limits.rows);
   json_object_set(root, "missing", limits.missing);
   enum farm_status said = root_write(root, c->json);
@@ -94,7 +93,7 @@ static enum farm_status limits_run(const struct limits_command *c) {
   json_decref(limits.rows);
   json_decref(limits.missing);
   json_decref(root);
-  return status == FARM_OK ? said : status_set(status, "%s", message);
+  return status == FARM_OK ? said : status_restore(&measured);
 }
 
 int main(int argc, char **argv) {

@@ -13,14 +13,13 @@ bool limits_has_time(const struct limits *limits) { return clock_now_ns() < limi
 
 static enum farm_status graph_make(const struct limits *limits, const struct limits_work *work, struct cuda_graph **out_graph) {
   enum farm_status status = FARM_OK;
-  char message[512];
   TRY(cuda_capture_begin(limits->device));
   for (int i = 0; status == FARM_OK && i < work->calls; i++) status = work->put(work->context);
-  snprintf(message, sizeof message, "%s", status == FARM_OK ? "" : status_message());
+  const struct status_kept put = status_keep(status);
   enum farm_status ended = cuda_capture_end(limits->device, out_graph);
   if (status == FARM_OK) return ended;
   if (*out_graph) cuda_graph_free(out_graph);
-  return status_set(status, "%s", message);
+  return status_restore(&put);
 }
 
 static enum farm_status replay_time(const struct limits *limits, struct cuda_graph *graph, double *out_ns) {

@@ -144,7 +144,10 @@ static enum farm_status lock(struct bench *bench, void (*waiting)(void *context)
 
 static void look(struct bench *bench, struct noise *noise) {
   struct nvml_reading now;
-  if (nvml_read(cuda_device_about(bench->gpu->device)->uuid, &now) != FARM_OK) return;
+  const struct status_kept before = status_keep(FARM_OK); // a run that failed is to be told of, not a missing NVML
+  const bool is_read = nvml_read(cuda_device_about(bench->gpu->device)->uuid, &now) == FARM_OK;
+  (void)status_restore(&before);
+  if (!is_read) return;
   if (now.sm_mhz > 0 && (noise->mhz_low == 0 || now.sm_mhz < noise->mhz_low)) noise->mhz_low = now.sm_mhz;
   if (now.sm_mhz > noise->mhz_high) noise->mhz_high = now.sm_mhz;
   if (now.power_mw > noise->power_mw) noise->power_mw = now.power_mw;

@@ -3,7 +3,6 @@
 
 #include "../../base/clock.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct gpu_pass {
@@ -26,9 +25,8 @@ static enum farm_status pass_wait(struct gpu_pass *pass) {
   return gpu_wait(pass->gpu);
 }
 
-/* A slot may still be read by what is in flight. */
+/* What is in flight may still read a slot: it is given the bytes that it has, for a pass writes every byte of a root once. */
 static enum farm_status slots_fill(struct gpu_pass *pass, const struct gpu_move *ins) {
-  if (ins) TRY(pass_wait(pass));
   for (const struct gpu_move *move = ins; move; move = move->next) {
     const void *data = host_data(pass, move->root);
     FAIL_IF(!data, FARM_FAILURE, "%s has no place on the host", pass->context->engine->plan->values[move->root].name);
@@ -76,13 +74,11 @@ static enum farm_status segment_enqueue(struct gpu_pass *pass, const struct gpu_
 /* The first error is the one that is told; ending a spoilt capture only gives it back. */
 static enum farm_status segment_capture(struct gpu_pass *pass, struct gpu_segment *segment) {
   TRY(cuda_capture_begin(pass->gpu->device));
-  enum farm_status status = segment_enqueue(pass, segment);
-  char message[512];
-  snprintf(message, sizeof message, "%s", status == FARM_OK ? "" : status_message());
+  const struct status_kept enqueued = status_keep(segment_enqueue(pass, segment));
   enum farm_status ended = cuda_capture_end(pass->gpu->device, &segment->graph);
-  if (status == FARM_OK) return ended;
+  if (enqueued.status == FARM_OK) return ended;
   if (segment->graph) cuda_graph_free(&segment->graph);
-  return status_set(status, "%s", message);
+  return status_restore(&enqueued);
 }
 
 static enum farm_status segment_run(struct gpu_pass *pass, struct gpu_segment *segment) {
@@ -154,10 +150,8 @@ static enum farm_status actions_run(struct gpu_pass *pass) {
 
 enum farm_status gpu_run(struct farm_context *context) {
   struct gpu_pass pass = {.context = context, .prepared = context->current, .gpu = context->engine->gpu};
-  enum farm_status status = actions_run(&pass);
-  if (status == FARM_OK) return FARM_OK;
-  char message[512]; // what is still under way reads and writes the context's memory
-  snprintf(message, sizeof message, "%s", status_message());
-  (void)pass_wait(&pass);
-  return status_set(status, "%s: %s", pass.gpu->name, message);
+  const struct status_kept done = status_keep(actions_run(&pass));
+  if (done.status == FARM_OK) return FARM_OK;
+  (void)pass_wait(&pass); // what is still under way reads and writes the context's memory
+  return status_prefix(status_restore(&done), "%s", pass.gpu->name);
 }

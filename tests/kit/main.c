@@ -135,51 +135,89 @@ static void child_run(struct test *test, int why_pipe, pid_t runner) {
   leave(failures ? EXIT_FAILED : 0);
 }
 
-/* Waits for the child at most `seconds`; kills its process group past that. Returns the wait status, -1 when it hung. */
-static int wait_within(pid_t child, int seconds) {
-  struct timespec pause = {.tv_nsec = 500000};
-  int status;
-  for (double waited = 0; waited < seconds; waited += (double)pause.tv_nsec * 1e-9) {
-    pid_t got = waitpid(child, &status, WNOHANG);
-    if (got == child) return status;
-    nanosleep(&pause, NULL);
-    if (pause.tv_nsec < 20000000) pause.tv_nsec += pause.tv_nsec / 4;
-  }
-  kill(-child, SIGKILL);
-  kill(child, SIGKILL);
-  waitpid(child, &status, 0);
-  return -1;
-}
-
 static int counts[3]; // passed, failed, skipped
 
-static void run_one(struct test *test) {
+/* A test that runs: its child, where the child says why it skips, and until when it may go on. No child: the place is free. */
+struct running {
+  struct test *test;
+  pid_t child;
+  int why;
+  int timeout_s;
+  struct timespec begin;
+};
+
+static double seconds_since(const struct timespec *begin) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)(now.tv_sec - begin->tv_sec) + (double)(now.tv_nsec - begin->tv_nsec) * 1e-9;
+}
+
+static void test_start(struct running *running, struct test *test) {
+  const char *patience = getenv("TUNEFARM_TEST_PATIENCE");
   int why[2];
   if (pipe2(why, O_CLOEXEC | O_NONBLOCK) != 0) exit(2);
   fflush(NULL);
-  struct timespec begin, end;
-  clock_gettime(CLOCK_MONOTONIC, &begin);
-  pid_t runner = getpid(), child = fork();
-  if (child == 0) child_run(test, why[1], runner);
-  int timeout = tag_number(test->tags, "timeout:", DEFAULT_TIMEOUT_S) *
-                tag_number(getenv("TUNEFARM_TEST_PATIENCE") ? getenv("TUNEFARM_TEST_PATIENCE") : "1", "", 1);
-  int status = child < 0 ? -1 : wait_within(child, timeout);
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  kill(-child, SIGKILL); // what the test left running
-  double ms = (double)(end.tv_sec - begin.tv_sec) * 1e3 + (double)(end.tv_nsec - begin.tv_nsec) * 1e-6;
-  char reason[256] = "";
-  ssize_t got = read(why[0], reason, sizeof reason - 1);
-  if (got > 0) reason[got] = 0;
-  close(why[0]);
+  *running = (struct running){.test = test, .why = why[0]};
+  running->timeout_s = tag_number(test->tags, "timeout:", DEFAULT_TIMEOUT_S) * (patience ? tag_number(patience, "", 1) : 1);
+  clock_gettime(CLOCK_MONOTONIC, &running->begin);
+  pid_t runner = getpid();
+  running->child = fork();
+  if (running->child < 0) exit(2);
+  if (running->child == 0) child_run(test, why[1], runner);
   close(why[1]);
+}
+
+/* Reports a test that ended with the wait status `status`, -1 when it hung, and frees its place. */
+static void test_report(struct running *running, int status) {
+  double seconds = seconds_since(&running->begin);
+  kill(-running->child, SIGKILL); // what the test left running
+  char reason[256] = "";
+  ssize_t got = read(running->why, reason, sizeof reason - 1);
+  if (got > 0) reason[got] = 0;
+  close(running->why);
   if (status == -1)
-    snprintf(reason, sizeof reason, "no end after %d s", timeout);
+    snprintf(reason, sizeof reason, "no end after %d s", running->timeout_s);
   else if (WIFSIGNALED(status))
     snprintf(reason, sizeof reason, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
   int verdict = status == 0 ? 0 : status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED ? 2 : 1;
   static const char *const words[] = {"ok  ", "FAIL", "skip"};
   counts[verdict]++;
-  printf("%s %s (%.0f ms)%s%s\n", words[verdict], test->name, ms, reason[0] ? ": " : "", reason);
+  printf("%s %s (%.0f ms)%s%s\n", words[verdict], running->test->name, seconds * 1e3, reason[0] ? ": " : "", reason);
+  running->child = 0;
+}
+
+/* Whether the test has ended, which is then reported; its process group is killed past its time. */
+static bool test_ended(struct running *running) {
+  int status;
+  if (waitpid(running->child, &status, WNOHANG) != running->child) {
+    if (seconds_since(&running->begin) < running->timeout_s) return false;
+    kill(-running->child, SIGKILL);
+    kill(running->child, SIGKILL);
+    waitpid(running->child, &status, 0);
+    status = -1;
+  }
+  test_report(running, status);
+  return true;
+}
+
+enum { MOST_AT_ONCE = 64, SHORTEST_PAUSE_NS = 500000, LONGEST_PAUSE_NS = 20000000 };
+
+/* A place among the first `width`, waited for until one is free; with `all`, until every one is. */
+static struct running *place_wait(struct running *places, int width, bool all) {
+  struct timespec pause = {.tv_nsec = SHORTEST_PAUSE_NS};
+  for (;;) {
+    struct running *unused = NULL;
+    int busy = 0;
+    for (int i = 0; i < width; i++) {
+      if (places[i].child && !test_ended(&places[i]))
+        busy++;
+      else
+        unused = &places[i];
+    }
+    if (unused && (!all || !busy)) return unused;
+    nanosleep(&pause, NULL);
+    if (pause.tv_nsec < LONGEST_PAUSE_NS) pause.tv_nsec += pause.tv_nsec / 4;
+  }
 }
 
 static bool tag_has(const char *tags, const char *tag) {
@@ -207,6 +245,18 @@ static bool wanted(const struct test *test, bool slow, const char *tag, char **n
   return tag || slow == (strstr(test->tags, "slow") != NULL);
 }
 
+/* One test after another, but those tagged "parallel" side by side, as many as there are processors. */
+static void run_wanted(bool slow, const char *tag, char **names) {
+  static struct running places[MOST_AT_ONCE];
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  int most = processors < 1 ? 1 : processors > MOST_AT_ONCE ? MOST_AT_ONCE : (int)processors;
+  for (struct test *test = tests; test; test = test->next)
+    if (tag_has(test->tags, "parallel") && wanted(test, slow, tag, names)) test_start(place_wait(places, most, false), test);
+  for (struct test *test = tests; test; test = test->next)
+    if (!tag_has(test->tags, "parallel") && wanted(test, slow, tag, names)) test_start(place_wait(places, most, true), test);
+  place_wait(places, most, true);
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   bool slow = false, list = false;
@@ -220,13 +270,9 @@ int main(int argc, char **argv) {
     else if (strcmp(*names, "--tagged") == 0 && names[1])
       tag = *++names;
   }
-  for (struct test *test = tests; test; test = test->next) {
-    if (!wanted(test, slow, tag, names)) continue;
-    if (list)
-      printf("%s [%s] %s\n", test->name, test->tags, test->file);
-    else
-      run_one(test);
-  }
+  if (!list) run_wanted(slow, tag, names);
+  for (struct test *test = tests; list && test; test = test->next)
+    if (wanted(test, slow, tag, names)) printf("%s [%s] %s\n", test->name, test->tags, test->file);
   if (!list) printf("%d passed, %d failed, %d skipped\n", counts[0], counts[1], counts[2]);
   return counts[1] ? 1 : 0;
 }

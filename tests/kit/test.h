@@ -3,8 +3,9 @@
  *   TEST(lease_expires, "") { CHECK(lease_count(&table) == 0); }
  *   TEST(suite_passes, "slow needs:shared") { ... }
  *
- * Tags: "slow" (left to `make test-slow`), "needs:shared", "needs:gpu", "needs:avx512", "timeout:120" (seconds, default 60). A test
- * that cannot run calls SKIP("why"). A failed CHECK is reported and the test goes on; REQUIRE ends it.
+ * Tags: "slow" (left to `make test-slow`), "needs:shared", "needs:gpu", "needs:avx512", "timeout:120" (seconds, default 60),
+ * "parallel" (needs neither the clock nor a core for itself: such tests run side by side, before the others). A test that cannot run calls
+ * SKIP("why"). A failed CHECK is reported and the test goes on; REQUIRE ends it.
  *
  *   BINARY [--slow] [--list] [--tagged TAG] [NAME…]     the quick tests; the slow ones; what would run; those with the tag, slow or not
  *

@@ -61,14 +61,42 @@ TEST(cuda_attention_at_the_edges_of_tiles, "slow timeout:600") {
   cuda_sweep_end(&sweep);
 }
 
+/* Every order with every mask, with and without causal reach, over sizes that fill no block; each dtype with what reads it in its own way. */
+static void each_kind_add(struct cuda_sweep *sweep) {
+  static const struct {
+    const char *dtype;
+    int masks; // a bit for each
+  } kinds[] = {{"f32", 0x3f}, {"f16", 0x11}, {"bf16", 0x21}};
+  static const int orders[] = {0, 1, 2, 4};
+  for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+    for (int i = 0; i < 4 * 6 * 2; i++) {
+      const int order = orders[i / 12], mask = i / 2 % 6;
+      if (!(kinds[kind].masks & 1 << mask)) continue;
+      char *text = test_keep(malloc(128));
+      REQUIRE(text);
+      snprintf(text, 128, "attention b2 heads4 kvheads%d seq33 kv%d d20 dv%d%s mask%d order%d %s acc:f32", order == 2 ? 4 : 2,
+               order == 2 ? 33 : 37, order == 2 ? 20 : 24, i % 2 ? " causal" : "", mask, order, kinds[kind].dtype);
+      cuda_sweep_problem(sweep, text);
+    }
+}
+
 static const char *const problems[] = {
     "attention b2 heads4 kvheads2 seq70 kv70 d64 dv64 causal mask2 f16 acc:f32",
     "attention b1 heads2 kvheads2 seq33 kv100 d48 dv40 mask4 f32 acc:f32",
 };
 
+/* Of any size, these may be solved by nothing that was not tried. */
+static const char *const large[] = {
+    "attention b16 heads32 kvheads8 seq4096 kv4096 d128 dv128 causal mask5 f16 acc:f32",
+    "attention b16 heads32 kvheads8 seq4096 kv4096 d128 dv128 order1 bf16 acc:f32",
+    "attention b16 heads32 kvheads32 seq4096 kv4096 d128 dv128 order2 mask1 f32 acc:f32",
+};
+
 TEST(cuda_attention_in_every_variant, "slow timeout:3600") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
   CUDA_SWEEP_PROBLEMS(sweep, problems);
+  each_kind_add(&sweep);
+  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
   cuda_sweep_go(&sweep);
   printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
   cuda_sweep_end(&sweep);
