@@ -1,9 +1,7 @@
 /* gemm on a GPU: texts through NVRTC, results through the emulator. Sizes stand at the edges of tiles: 1, one less, equal, one more; depths
  * that are no multiple of a chunk; every step of an epilogue; every way operands lie in memory. */
-#include "../cuda-pick-test.h"
+#include "../cuda-family-test.h"
 
-static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
-static const int some_sms[] = {75, 90, 0};
 static const int unlike_sms[] = {75, 80, 90, 120, 0}; // where texts or instructions differ much: compiling takes half a second each
 
 static const struct cuda_pick quick[] = {
@@ -25,6 +23,7 @@ static const struct cuda_pick quick[] = {
      "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=8}"},
     {"gemm m70 n72 k64 bf16 acc:f32 w:const +bias +gelu_tanh",
      "gemm_bf16__mma__sm80{bm=128,bn=128,warps=8,stages=3,splits=1}"},
+    {NULL, NULL},
 };
 
 static const struct cuda_pick more[] = {
@@ -94,40 +93,8 @@ static const struct cuda_pick more[] = {
      "gemm_bf16__mma__sm80{bm=64,bn=64,warps=8,stages=3,splits=1}"},
     {"gemm m20 n24 k40 in:f16 in:f16 in:f16 in:f32 out:f32 acc:f32 w:const +bias +add",
      "gemm_f16__mma__sm75{bm=64,bn=64,warps=4,stages=4,splits=1}"},
+    {NULL, NULL},
 };
-
-TEST(cuda_gemm_compiles, "timeout:300") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, some_sms);
-  cuda_pick_run(&sweep, &quick[0]);
-  cuda_sweep_go(&sweep);
-  CHECK(sweep.compiled > 0);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(every_architecture_compiles_cuda_gemm, "slow timeout:1800") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
-  CUDA_PICKS(sweep, quick);
-  sweep.sms = unlike_sms;
-  CUDA_PICKS(sweep, more);
-  cuda_sweep_go(&sweep);
-  printf("%d texts\n", sweep.compiled);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_gemm_gives_the_references_results, "timeout:300") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
-  CUDA_PICKS(sweep, quick);
-  cuda_sweep_go(&sweep);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_gemm_at_the_edges_of_tiles, "slow timeout:600") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
-  CUDA_PICKS(sweep, quick);
-  CUDA_PICKS(sweep, more);
-  cuda_sweep_go(&sweep);
-  cuda_sweep_end(&sweep);
-}
 
 static const char *const problems[] = {
     "gemm m66 n130 k72 f16 acc:f32 w:const +bias +gelu",
@@ -137,7 +104,9 @@ static const char *const problems[] = {
     "gemm m65 n66 k1280 ta f16 acc:f32 w:const +scale",
     "gemm m65 n66 k1277 bf16 acc:f32 w:const",
     "gemm m65 n70 k1277 tb f32 acc:f32 +bias",
+    NULL,
 };
+
 /* Every number of rows has a text of its own, and each way w lies. */
 static const char *const skinny[] = {
     "gemm m1 n70 k2081 f16 acc:f32 w:const +bias",
@@ -147,22 +116,29 @@ static const char *const skinny[] = {
     "gemm m6 n264 k129 f32 acc:f32",
     "gemm m7 n31 k300 ta tb bf16 acc:f32 w:const +bias",
     "gemm m8 n129 k2100 f16 acc:f32 +silu",
+    NULL,
 };
-/* Of any size, these may be solved by nothing that was not tried. */
+
+static void skinny_add(struct cuda_sweep *sweep) {
+  sweep->only = "__skinny__";
+  cuda_family_problems(sweep, skinny);
+  sweep->only = NULL;
+}
+
 static const char *const large[] = {
     "gemm m257 n257 k4093 f16 acc:f32 w:const",
     "gemm m257 n257 k4093 bf16 acc:f32 w:const",
     "gemm m257 n257 k4093 f32 acc:f32 w:const",
     "gemm m8 n2049 k65536 f32 acc:f32 w:const",
+    NULL,
 };
 
-TEST(cuda_gemm_in_every_variant, "slow timeout:3600") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
-  sweep.only = "__skinny__";
-  CUDA_SWEEP_PROBLEMS(sweep, skinny);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
+static const struct cuda_family gemm = {
+    .quick = quick,
+    .more = more,
+    .problems = problems,
+    .large = large,
+    .more_sms = unlike_sms,
+    .extra = skinny_add,
+};
+CUDA_PICKED_FAMILY_TESTS(gemm)

@@ -1,9 +1,6 @@
 /* Maps on a GPU: texts through NVRTC, results through the emulator. */
 #include "../cuda-launch.h"
-#include "../cuda-sweep-test.h"
-
-static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
-static const int one_sm[] = {75, 0};
+#include "../cuda-family-test.h"
 
 static const char *const problems[] = {
     "map d1 in:f32[0] out:f32 {%1=relu %0;out %1}",
@@ -28,48 +25,18 @@ static const char *const problems[] = {
     "map d4 r9 d7 in:f32[012] out:f32 {out min %0}",
     "map r33 d130 in:bf16[01] in:f32[.1] out:f32 {%2=sub %0 %1;out sum %2}",
     "map r7 d5 r3 d40 in:f32[0123] out:f32 {out prod %0}",
+    NULL,
 };
 
-TEST(cuda_maps_compile, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  CHECK(sweep.checked == 4); // one of each tactic
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_every_architecture_compiles_maps, "slow timeout:900") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_maps_give_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  CHECK(sweep.checked >= 10);
-  cuda_sweep_end(&sweep);
-}
-
-/* Of any size, these may be solved by nothing that was not tried. */
 static const char *const large[] = {
     "map d4096 d768 in:f16[01] in:f16[.1] out:f16 {%2=add %0 %1;out %2}",
     "map d4096 r768 in:f32[01] out:f32 {out sum %0}",
     "map r4096 d768 in:f32[01] out:f32 {out sum %0}",
+    NULL,
 };
 
-TEST(cuda_every_variant_of_maps, "slow timeout:1800") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
+static const struct cuda_family map = {.problems = problems, .large = large, .sm = 75, .tactics = 4};
+CUDA_FAMILY_TESTS(map)
 
 TEST(cuda_maps_go_on_from_block_to_block, "timeout:120") {
   static const char *const many[] = {"map d3001 in:f32[0] in:f32[0] out:f32 {%2=mul %0 %1;out %2}",

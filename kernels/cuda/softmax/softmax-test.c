@@ -1,9 +1,6 @@
 /* Softmax and norms on a GPU: texts through NVRTC, results through the emulator. */
 #include "../cuda-launch.h"
-#include "../cuda-sweep-test.h"
-
-static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
-static const int one_sm[] = {75, 0};
+#include "../cuda-family-test.h"
 
 /* Rows: shorter than a warp, of a warp's lanes and one more, of vectors and not, too long for registers. */
 static const char *const problems[] = {
@@ -26,50 +23,20 @@ static const char *const problems[] = {
     "norm layer rows2 len5000 f32",
     "norm layer rows9 len64 in:f16 in:f32 in:f32 out:f16",
     "norm layer rows2 len20000 f16",
+    NULL,
 };
 
-TEST(cuda_softmax_and_norm_compile, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  CHECK(sweep.checked == 5); // one of each tactic
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_every_architecture_compiles_softmax_and_norm, "slow timeout:900") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_softmax_and_norm_give_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  CHECK(sweep.checked >= 10);
-  cuda_sweep_end(&sweep);
-}
-
-/* Of any size, these may be solved by nothing that was not tried. */
 static const char *const large[] = {
     "softmax outer4096 len1024 f16",
     "softmax outer4096 len65536 f32",
     "softmax outer64 len512 inner4096 f32",
     "norm layer rows4096 len1024 f16",
     "norm layer rows4096 len65536 f32",
+    NULL,
 };
 
-TEST(cuda_every_variant_of_softmax_and_norm, "slow timeout:1800") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
+static const struct cuda_family softmax_and_norm = {.problems = problems, .large = large, .tactics = 5};
+CUDA_FAMILY_TESTS(softmax_and_norm)
 
 TEST(cuda_softmax_and_norm_go_on_from_block_to_block, "timeout:120") {
   static const char *const many[] = {"softmax outer9 len40 f32", "norm layer rows9 len40 f32"};

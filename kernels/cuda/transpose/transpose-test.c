@@ -1,9 +1,6 @@
 /* Transposes on a GPU: texts through NVRTC, results through the emulator. */
 #include "../cuda-launch.h"
-#include "../cuda-sweep-test.h"
-
-static const int every_sm[] = {75, 80, 86, 89, 90, 100, 120, 0};
-static const int one_sm[] = {75, 0};
+#include "../cuda-family-test.h"
 
 static const char *const problems[] = {
     "transpose d1 perm0 f32",
@@ -16,47 +13,17 @@ static const char *const problems[] = {
     "transpose d40 d3 d37 perm210 u8",
     "transpose d9 d4 d6 perm102 i64",
     "transpose d2 d3 d4 d5 d3 d2 perm524130 f32",
+    NULL,
 };
 
-TEST(cuda_transposes_compile, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, CUDA_SWEEP_COVERING, one_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  CHECK(sweep.checked == 2); // one of each tactic
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_every_architecture_compiles_transposes, "slow timeout:900") {
-  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, every_sm);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
-
-TEST(cuda_transposes_give_the_references_results, "timeout:120") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  CHECK(sweep.checked >= 5);
-  cuda_sweep_end(&sweep);
-}
-
-/* Of any size, these may be solved by nothing that was not tried. */
 static const char *const large[] = {
     "transpose d4096 d4096 perm10 f16",
     "transpose d64 d64 d64 d64 perm0213 f32",
+    NULL,
 };
 
-TEST(cuda_every_variant_of_transposes, "slow timeout:1800") {
-  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
-  CUDA_SWEEP_PROBLEMS(sweep, problems);
-  for (size_t i = 0; i < sizeof large / sizeof *large; i++) cuda_sweep_covers(&sweep, large[i]);
-  cuda_sweep_go(&sweep);
-  printf("%d texts of %d variants\n", sweep.compiled, sweep.checked);
-  cuda_sweep_end(&sweep);
-}
+static const struct cuda_family transpose = {.problems = problems, .large = large, .sm = 75, .tactics = 2};
+CUDA_FAMILY_TESTS(transpose)
 
 TEST(cuda_transposes_go_on_from_block_to_block, "timeout:120") {
   static const char *const many[] = {"transpose d70 d3 d67 perm210 f32"};
