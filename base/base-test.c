@@ -10,10 +10,14 @@
 
 #include "../tests/kit/test.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 TEST(arena_hands_out_zeroed_aligned_memory_up_to_its_limit, "") {
   struct arena arena = {.limit_bytes = 1 << 16};
@@ -125,6 +129,57 @@ TEST(files_are_written_whole, "") {
   file_map_close(&map);
   CHECK(file_map_open(test_folder(), &map) == FARM_IO);
   CHECK(file_map_open("/nonexistent/file", &map) == FARM_NOT_FOUND);
+}
+
+TEST(files_replace_files_and_nothing_else, "") {
+  char file[512], link[512], pipe_path[512], *text, got[8] = "";
+  size_t length;
+  struct stat info;
+  snprintf(file, sizeof file, "%s/file", test_folder());
+  snprintf(link, sizeof link, "%s/link", test_folder());
+  snprintf(pipe_path, sizeof pipe_path, "%s/pipe", test_folder());
+  REQUIRE_OK(file_write_atomic(file, "one", 3));
+  REQUIRE(symlink(file, link) == 0 && mkfifo(pipe_path, 0600) == 0);
+  REQUIRE_OK(file_write_atomic(link, "two", 3));
+  CHECK(lstat(link, &info) == 0 && S_ISLNK(info.st_mode));
+  REQUIRE_OK(file_read_all(file, 100, &text, &length));
+  CHECK_TEXT(text, "two");
+  free(text);
+  int reader = open(pipe_path, O_RDWR | O_CLOEXEC);
+  REQUIRE(reader >= 0);
+  REQUIRE_OK(file_write_check(pipe_path));
+  REQUIRE_OK(file_write_atomic(pipe_path, "three", 5));
+  CHECK(lstat(pipe_path, &info) == 0 && S_ISFIFO(info.st_mode));
+  if (S_ISFIFO(info.st_mode)) CHECK(read(reader, got, 5) == 5 && strcmp(got, "three") == 0);
+  close(reader);
+  CHECK(file_make_folders(file) == FARM_IO && strstr(status_message(), "not a folder"));
+}
+
+static int entries_of(const char *folder) {
+  int count = 0;
+  DIR *dir = opendir(folder);
+  REQUIRE(dir != NULL);
+  while (readdir(dir)) count++;
+  closedir(dir);
+  return count;
+}
+
+TEST(files_that_could_not_be_written_are_known_before, "") {
+  char path[512], *text;
+  size_t length;
+  snprintf(path, sizeof path, "%s/file", test_folder());
+  int before = entries_of(test_folder());
+  REQUIRE_OK(file_write_check(path));
+  CHECK(entries_of(test_folder()) == before);
+  REQUIRE_OK(file_write_atomic(path, "one", 3));
+  REQUIRE_OK(file_write_check(path));
+  REQUIRE_OK(file_read_all(path, 100, &text, &length));
+  CHECK_TEXT(text, "one");
+  free(text);
+  CHECK(file_write_check(test_folder()) == FARM_IO);
+  snprintf(path, sizeof path, "%s/none/file", test_folder());
+  CHECK(file_write_check(path) == FARM_IO && strstr(status_message(), path));
+  CHECK(file_write_check("") == FARM_USAGE);
 }
 
 TEST(random_numbers_are_the_same_everywhere, "") {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,21 +94,64 @@ static enum farm_status write_fully(int fd, const char *path, const char *data, 
   return FARM_OK;
 }
 
-enum farm_status file_write_atomic(const char *path, const void *data, size_t length) {
-  char temporary[PATH_MAX];
-  int needed = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-  FAIL_IF(needed < 0 || (size_t)needed >= sizeof temporary, FARM_IO, "%s: path too long", path);
-  int fd = mkostemp(temporary, O_CLOEXEC);
-  FAIL_IF(fd < 0, FARM_IO, "%s: cannot write beside it: %s", path, strerror(errno));
-  enum farm_status status = write_fully(fd, path, data, length);
+/* Something without a beginning and an end to keep whole: a device, a pipe, a socket. */
+static bool is_stream(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+enum farm_status file_write_begin(const char *path, struct file_write *out_write) {
+  FAIL_IF(!*path, FARM_USAGE, "the name of a file to write is empty");
+  FAIL_IF(strlen(path) + sizeof ".XXXXXX" > PATH_MAX, FARM_IO, "%.100s…: path too long", path);
+  if (is_stream(path)) {
+    out_write->temporary[0] = 0;
+    snprintf(out_write->target, PATH_MAX, "%s", path);
+    out_write->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    FAIL_IF(out_write->fd < 0, FARM_IO, "%s: %s", path, strerror(errno));
+    return FARM_OK;
+  }
+  if (!realpath(path, out_write->target)) snprintf(out_write->target, PATH_MAX, "%s", path); // new
+  int needed = snprintf(out_write->temporary, PATH_MAX, "%s.XXXXXX", out_write->target);
+  FAIL_IF(needed < 0 || needed >= PATH_MAX, FARM_IO, "%.100s…: path too long", path);
+  out_write->fd = mkostemp(out_write->temporary, O_CLOEXEC);
+  FAIL_IF(out_write->fd < 0, FARM_IO, "%s: cannot write beside it: %s", path, strerror(errno));
+  return FARM_OK;
+}
+
+static enum farm_status finish(const struct file_write *write) {
   mode_t mask = umask(0);
   umask(mask);
-  if (status == FARM_OK && (fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0))
-    status = status_set(FARM_IO, "%s: %s", path, strerror(errno));
-  close(fd);
-  if (status == FARM_OK && rename(temporary, path) != 0) status = status_set(FARM_IO, "%s: %s", path, strerror(errno));
-  if (status != FARM_OK) unlink(temporary);
+  FAIL_IF(fchmod(write->fd, 0666 & ~mask) != 0 || fsync(write->fd) != 0, errno == ENOSPC ? FARM_NO_SPACE : FARM_IO, "%s: %s",
+          write->target, strerror(errno));
+  return FARM_OK;
+}
+
+enum farm_status file_write_end(struct file_write *write, enum farm_status status) {
+  bool beside = write->temporary[0];
+  if (status == FARM_OK && beside) status = finish(write);
+  if (close(write->fd) != 0 && status == FARM_OK) status = status_set(FARM_IO, "%s: %s", write->target, strerror(errno));
+  if (status == FARM_OK && beside && rename(write->temporary, write->target) != 0)
+    status = status_set(FARM_IO, "%s: %s", write->target, strerror(errno));
+  if (status != FARM_OK && beside) unlink(write->temporary);
   return status;
+}
+
+enum farm_status file_write_atomic(const char *path, const void *data, size_t length) {
+  struct file_write write;
+  TRY(file_write_begin(path, &write));
+  return file_write_end(&write, write_fully(write.fd, path, data, length));
+}
+
+enum farm_status file_write_check(const char *path) {
+  struct file_write write;
+  struct stat info;
+  FAIL_IF(stat(path, &info) == 0 && S_ISDIR(info.st_mode), FARM_IO, "%s: %s", path, strerror(EISDIR));
+  FAIL_IF(is_stream(path) && access(path, W_OK) != 0, FARM_IO, "%s: %s", path, strerror(errno));
+  if (is_stream(path)) return FARM_OK;
+  TRY(file_write_begin(path, &write));
+  close(write.fd);
+  unlink(write.temporary);
+  return FARM_OK;
 }
 
 enum farm_status file_make_folders(const char *path) {
@@ -120,5 +164,7 @@ enum farm_status file_make_folders(const char *path) {
     part[i] = 0;
     FAIL_IF(mkdir(part, 0700) != 0 && errno != EEXIST, FARM_IO, "%s: %s", part, strerror(errno));
   }
+  struct stat info;
+  FAIL_IF(stat(path, &info) != 0 || !S_ISDIR(info.st_mode), FARM_IO, "%s: not a folder", path);
   return FARM_OK;
 }

@@ -146,7 +146,7 @@ TEST(arena_of_real_models, "") {
 }
 
 #define ARENA(test_name, name, ...)                                                                                              \
-  TEST(arena_of_##test_name, "slow timeout:300") {                                                                               \
+  TEST(arena_of_##test_name, "slow parallel timeout:300") {                                                                      \
     arena_judge(synth_make(name, (struct synth_options){__VA_ARGS__}), name, (struct model_options){.threads = 2});              \
   }
 ARENA(resnet50, "resnet50", .batch = 1)
@@ -155,7 +155,7 @@ ARENA(vit, "vit-b16", .batch = 1)
 ARENA(bert, "bert-base", .batch = 1, .seq = 128)
 ARENA(gpt2, "gpt2", .batch = 1, .seq = 64)
 
-TEST(arena_of_a_range_of_shapes, "slow timeout:300") {
+TEST(arena_of_a_range_of_shapes, "slow parallel timeout:300") {
   arena_judge(synth_make("bert-base", (struct synth_options){.dynamic = true}), "bert-base",
               (struct model_options){.shapes = {"input_ids=1x8:2x16:4x32"}});
 }

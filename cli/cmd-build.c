@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include "../base/clock.h"
+#include "../base/file.h"
 #include "../base/log.h"
 #include "../engine/build/build.h"
 #include "../engine/build/compare-engines.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct build_command {
@@ -66,9 +68,27 @@ static enum farm_status list_end(struct option_list *list) { // the builder want
   return FARM_OK;
 }
 
+static bool same_file(const char *one, const char *other) {
+  struct stat a, b;
+  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Before hours of measuring, not after. */
+static enum farm_status outputs_check(const struct build_command *command) {
+  const char *files[] = {command->options.output_path, command->options.lock_path, command->json.value};
+  for (int i = 0; i < 3; i++) {
+    if (!files[i] || (command->options.dry_run && i < 2)) continue;
+    FAIL_IF(same_file(files[i], command->options.model_path), FARM_USAGE, "%s: that is the model; it would be written over",
+            files[i]);
+    if (i != 1 || access(files[i], F_OK) != 0) TRY(file_write_check(files[i])); // a lock that is there is only read
+  }
+  return FARM_OK;
+}
+
 static enum farm_status options_finish(struct build_command *command, const struct option_list *positional) {
   FAIL_IF(positional->count != 1, FARM_USAGE, "one model is needed, %zu were given", positional->count);
-  FAIL_IF(!command->options.output_path && !command->options.dry_run, FARM_USAGE, "no --output for the engine");
+  const char *output = command->options.output_path;
+  FAIL_IF((!output || !*output) && !command->options.dry_run, FARM_USAGE, "no --output for the engine");
   FAIL_IF(strcmp(command->precision, "f32") != 0, FARM_UNSUPPORTED, "--precision %s: this version computes in f32 only",
           command->precision);
   command->options.model_path = positional->items[0];
@@ -85,7 +105,7 @@ static enum farm_status options_finish(struct build_command *command, const stru
   TRY(list_end(&command->passes_off));
   command->options.targets = command->targets.items;
   command->options.passes_off = command->passes_off.items;
-  return FARM_OK;
+  return outputs_check(command);
 }
 
 /* ---- reports ---- */
@@ -118,17 +138,13 @@ static json_t *report_json(const struct build_report *report, const struct build
   json_t *targets = json_array(), *missing = json_array();
   for (int i = 0; i < report->target_count; i++) {
     json_t *target = target_json(&report->targets[i]);
-    if (comparisons && comparisons[i].n) json_object_set_new(target, "tuning", comparison_json(&comparisons[i]));
+    bool compared = comparisons && comparisons[i].n;
+    json_object_set_new(target, "tuning", compared ? comparison_json(&comparisons[i]) : json_null());
     json_array_append_new(targets, target);
   }
   for (int i = 0; i < report->missing_count; i++) json_array_append_new(missing, json_string(report->missing[i]));
-  json_t *root = json_pack("{s:s,s:s,s:I,s:f,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes,
-                           "wall_s", report->wall_s, "targets", targets);
-  if (report->missing_count)
-    json_object_set_new(root, "missing", missing);
-  else
-    json_decref(missing);
-  return root;
+  return json_pack("{s:s,s:s,s:I,s:f,s:o,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes,
+                   "wall_s", report->wall_s, "targets", targets, "missing", missing);
 }
 
 static void report_show(const struct build_report *report, const struct build_options *options) {
@@ -255,7 +271,7 @@ static enum farm_status run(int argc, char **argv) {
       {"cache", OPTION_TEXT, &c.cache, 0, 0, "DIR", "cache folder of this machine's own ($XDG_CACHE_HOME/tunefarm)", true},
       {"threads", OPTION_INTEGER, &c.threads, 0, 1024, "N", "threads the engine is made for (default: all this process may use)",
        true},
-      {"cache-mode", OPTION_TEXT, &c.cache_mode, 0, 0, "MODE", "rw, ro, locked or off", true},
+      {"cache-mode", OPTION_TEXT, &c.cache_mode, 0, 0, "MODE", "rw (so unless said), ro, locked or off", true},
       {"lock", OPTION_TEXT, &c.options.lock_path, 0, 0, "FILE", "repeat the decisions of FILE; written when absent", false},
       {"without", OPTION_LIST, &c.passes_off, 0, 0, "PASS", "switch an optimisation off by name; may be repeated", false},
       {"compare", OPTION_NUMBER, &c.compare_s, 0, 600, "S",

@@ -59,7 +59,7 @@ static json_t *reply_describe(const struct cache_command *c, const struct reply 
   json_t *root = json_pack("{s:s}", "verb", c->verb);
   for (uint32_t i = 0; i < reply->wire.counters_count; i++)
     json_object_set_new(root, reply->wire.counters[i].name, json_integer((json_int_t)reply->wire.counters[i].value));
-  if (json_array_size(reply->lines)) json_object_set(root, "lines", reply->lines);
+  json_object_set(root, "lines", reply->lines);
   return root;
 }
 
@@ -69,7 +69,7 @@ static void reply_show(const json_t *root) {
   json_t *value;
   json_array_foreach(json_object_get(root, "lines"), i, value) report_line("%s", json_string_value(value));
   json_object_foreach((json_t *)(uintptr_t)root, key, value) if (json_is_integer(value))
-      report_line("%-14s%lld", key, (long long)json_integer_value(value));
+      report_line("%-16s%lld", key, (long long)json_integer_value(value));
 }
 
 /* Most verbs: send the words, show what comes. */
@@ -85,8 +85,8 @@ static enum farm_status ask_and_show(struct cache_command *c, const char *const 
 /* ---- verbs ---- */
 
 static enum farm_status words_expect(const struct cache_command *c, size_t least, size_t most, const char *what) {
-  FAIL_IF(c->words.count < least, FARM_USAGE, "cache %s: which %s?", c->verb, what);
-  FAIL_IF(c->words.count > most, FARM_USAGE, "cache %s: `%s` is left over", c->verb, c->words.items[most]);
+  FAIL_IF(c->words.count < least, FARM_USAGE, "%s: which %s?", c->verb, what);
+  FAIL_IF(c->words.count > most, FARM_USAGE, "%s: `%s` is left over", c->verb, c->words.items[most]);
   return FARM_OK;
 }
 
@@ -118,7 +118,7 @@ static enum farm_status bundle_fetch(struct cache_command *c, const struct reply
 static enum farm_status cache_export_verb(struct cache_command *c) {
   struct reply reply;
   TRY(words_expect(c, 0, 1, ""));
-  FAIL_IF(!c->output, FARM_USAGE, "cache export: no --output for the bundle");
+  FAIL_IF(!c->output, FARM_USAGE, "export: no --output for the bundle");
   enum farm_status status = ask(c, c->words.items, (uint32_t)c->words.count, NULL, &reply);
   if (status == FARM_OK) status = bundle_fetch(c, &reply);
   if (status == FARM_OK) status = json_report(&c->json, c->json.given ? reply_describe(c, &reply) : NULL);
@@ -164,7 +164,7 @@ static enum farm_status cache_prune_verb(struct cache_command *c) {
   uint32_t count = 0;
   TRY(words_expect(c, 0, 0, ""));
   FAIL_IF(c->older_than_days <= 0 && !c->key && !c->history && !c->quarantine, FARM_USAGE,
-          "cache prune: of what? --older-than, --key, --history or --quarantine");
+          "prune: of what? --older-than, --key, --history or --quarantine");
   if (c->older_than_days > 0) arguments[count++] = arena_printf(&arena, "older-than=%.0f", c->older_than_days * 86400);
   if (c->key) arguments[count++] = arena_printf(&arena, "key=%s", c->key);
   if (c->history) arguments[count++] = "history";
@@ -267,8 +267,8 @@ static enum farm_status run_verb(int argc, char **argv, struct cache_command *c,
   bool help;
   TRY(options_parse(&options, argc, argv, &c->words, &help));
   if (help) return FARM_OK;
-  FAIL_IF(!verb, FARM_USAGE, "%s%s; `tunefarm cache --help` lists the verbs", c->words.count ? "no verb " : "no verb was given",
-          c->words.count ? c->words.items[0] : "");
+  FAIL_IF(!verb, FARM_USAGE, "%s%s%s; `tunefarm cache --help` lists the verbs",
+          c->words.count ? "no verb `" : "no verb was given", c->words.count ? c->words.items[0] : "", c->words.count ? "`" : "");
   return verb_carry_out(c, verb);
 }
 

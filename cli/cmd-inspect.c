@@ -20,13 +20,34 @@ static enum farm_status is_engine(const char *path, bool *out) {
   return FARM_OK;
 }
 
+/* An option that says nothing about this kind of thing is a mistake: passed over in silence, it would seem to be obeyed. */
+static enum farm_status options_fit(const struct inspect_command *c, const char *kind) {
+  bool model = strcmp(kind, "a model") == 0, engine = strcmp(kind, "an engine") == 0;
+  const struct {
+    const char *name;
+    bool given, fits;
+  } options[] = {{"passes", c->passes, model},
+                 {"ir", c->ir, model},
+                 {"shape", c->shapes.count > 0, model},
+                 {"without", c->passes_off.count > 0, model},
+                 {"verify", c->verify, engine}};
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    FAIL_IF(options[i].given && !options[i].fits, FARM_USAGE, "--%s: %s is %s; see `tunefarm inspect --help`", options[i].name,
+            c->path, kind);
+  return FARM_OK;
+}
+
 static enum farm_status inspect_any(const struct inspect_command *command) {
   struct stat info;
   bool engine = false;
   FAIL_IF(stat(command->path, &info) != 0, FARM_NOT_FOUND, "%s: %s", command->path, strerror(errno));
-  if (S_ISDIR(info.st_mode)) return cache_folder_report(command->path, &command->json);
+  if (S_ISDIR(info.st_mode)) {
+    TRY(options_fit(command, "a folder"));
+    return cache_folder_report(command->path, &command->json);
+  }
   FAIL_IF(!S_ISREG(info.st_mode), FARM_INVALID, "%s: neither a file nor a folder", command->path);
   TRY(is_engine(command->path, &engine));
+  TRY(options_fit(command, engine ? "an engine" : "a model"));
   return engine ? inspect_engine(command) : inspect_model(command);
 }
 

@@ -106,7 +106,7 @@ static enum farm_status input_make(struct run_command *c, int32_t index, const f
   else if (shape)
     TRY(dims_from_option(binding->name, shape, &tensor));
   size_t bytes = tensor_bytes(&tensor);
-  FAIL_IF(bytes == SIZE_MAX, FARM_USAGE, "%s: impossible shape", binding->name);
+  FAIL_IF(bytes == SIZE_MAX, FARM_USAGE, "--shape %s=%s: too large", binding->name, shape ? shape : "");
   if (!path) {
     tensor.data = arena_alloc(&c->arena, bytes);
     FAIL_IF(!tensor.data, FARM_NO_MEMORY, "%s: out of memory for %zu bytes", binding->name, bytes);
@@ -117,7 +117,7 @@ static enum farm_status input_make(struct run_command *c, int32_t index, const f
       .size = sizeof given, .dtype = (int32_t)tensor.dtype, .rank = tensor.rank, .data = tensor.data, .bytes = bytes};
   memcpy(given.dims, tensor.dims, sizeof given.dims);
   enum farm_status status = farm_context_set_input(c->context, index, &given);
-  return status == FARM_OK ? FARM_OK : status_set(status, "input %s: %s", binding->name, farm_last_message());
+  return status == FARM_OK ? FARM_OK : status_set(status, "%s", farm_last_message());
 }
 
 /* input_0.pb … of a test folder stand for inputs that no --input names. */
@@ -254,6 +254,19 @@ free_samples:
   return status;
 }
 
+/* N of --threads run, whatever the section was made for. */
+static int threads_of(const struct run_command *c, const farm_engine_info_t *info) {
+  return c->threads && strcmp(info->device, "cpu") == 0 ? (int)c->threads : (int)info->threads;
+}
+
+static void section_warn(const struct run_command *c, const farm_engine_info_t *info) {
+  if (info->other_class)
+    log_warning("%s: no section was made for this machine; that for %s runs instead", c->engine_path, info->device_class);
+  if (c->threads && info->other_threads)
+    log_warning("%s: no section was made for %d threads; that for %d runs instead", c->engine_path, (int)c->threads,
+                (int)info->threads);
+}
+
 static void noise_warn(const struct run_command *c) {
   if (c->foreign > 0.05)
     log_warning("other processes took %.0f %% of this machine while it was timed: the figures are not to be trusted",
@@ -282,19 +295,20 @@ static json_t *run_json(struct run_command *c, const farm_engine_info_t *info) {
   const struct timing *t = &c->timing;
   json_t *root =
       json_pack("{s:s,s:s,s:s,s:i,s:I,s:{s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f},s:f,s:f,s:f,s:{s:I,s:I,s:I,s:I,s:I}}", "engine",
-                c->engine_path, "section", info->device_class, "device", info->device, "threads", (int)info->threads,
+                c->engine_path, "section", info->device_class, "device", info->device, "threads", threads_of(c, info),
                 "iterations", (json_int_t)c->timed, "latency_ms", "min", t->min, "mean", t->mean, "median", t->median, "p90",
                 t->p90, "p95", t->p95, "p99", t->p99, "max", t->max, "ci95", t->ci95, "throughput_per_s",
                 t->mean > 0 ? 1e3 / t->mean : 0.0, "load_ms", c->load_ms, "first_output_ms", c->first_output_ms, "memory",
                 "arena_bytes", (json_int_t)info->arena_bytes, "lower_bound_bytes", (json_int_t)info->lower_bound_bytes,
                 "weights_bytes", (json_int_t)info->weight_bytes, "peak_bytes", (json_int_t)usage.ru_maxrss * 1024, "device_bytes",
                 (json_int_t)(info->device_weight_bytes + farm_context_device_memory(c->context)));
-  if (c->checked)
-    json_object_set_new(root, "check",
-                        json_pack("{s:f,s:f,s:f,s:b}", "max_abs", c->check.max_abs, "max_rel_to_max", c->check.max_rel_to_max,
-                                  "cosine", c->check.cosine, "passed", c->check.passed));
-  if (c->foreign >= 0) json_object_set_new(root, "foreign_load", json_real(c->foreign));
-  if (c->profile) json_object_set_new(root, "profile", profile_json(c));
+  const struct compare_result *check = &c->check;
+  json_object_set_new(root, "check",
+                      c->checked ? json_pack("{s:f,s:f,s:f,s:b}", "max_abs", check->max_abs, "max_rel_to_max",
+                                             check->max_rel_to_max, "cosine", check->cosine, "passed", check->passed)
+                                 : json_null());
+  json_object_set_new(root, "foreign_load", c->foreign >= 0 ? json_real(c->foreign) : json_null());
+  json_object_set_new(root, "profile", c->profile ? profile_json(c) : json_null());
   return root;
 }
 
@@ -314,8 +328,11 @@ static void show(struct run_command *c, const farm_engine_info_t *info) {
   if (c->timed)
     log_info("%s [%s, %d threads]: median %.3f ms (min %.3f, p95 %.3f, p99 %.3f, interval of the median %.3f) over %lld runs, "
              "%.1f per second",
-             c->engine_path, info->device_class, (int)info->threads, c->timing.median, c->timing.min, c->timing.p95,
+             c->engine_path, info->device_class, threads_of(c, info), c->timing.median, c->timing.min, c->timing.p95,
              c->timing.p99, c->timing.ci95, (long long)c->timed, 1e3 / c->timing.mean);
+  else
+    log_info("%s [%s, %d threads]: ran once, first output after %.1f ms", c->engine_path, info->device_class, threads_of(c, info),
+             c->first_output_ms);
   if (c->checked)
     log_info("check: %s, largest error %.3g (%.3g of the largest value)", c->check.passed ? "passed" : "FAILED", c->check.max_abs,
              c->check.max_rel_to_max);
@@ -352,6 +369,7 @@ static enum farm_status run_all(struct run_command *c) {
   if (want_times) TRY(time_runs(c));
   farm_engine_info_t info = {.size = sizeof info};
   TRY(farm_engine_info(c->engine, &info));
+  section_warn(c, &info);
   show(c, &info);
   noise_warn(c);
   TRY(json_report(&c->json, c->json.given ? run_json(c, &info) : NULL));

@@ -37,6 +37,8 @@ static enum farm_status run(int argc, char **argv) {
   if (status == FARM_OK && !help) {
     if (positional.count != 1)
       status = status_set(FARM_USAGE, "one name is needed, %zu were given", positional.count);
+    else if (synth.dtype == DTYPE_NONE)
+      status = status_set(FARM_USAGE, "--dtype %s: f32, f16 or bf16", dtype);
     else if (!output)
       status = status_set(FARM_USAGE, "no --output for the model");
     else

@@ -51,6 +51,7 @@ static enum farm_status serve(const struct worker_command *c) {
   char program[PATH_MAX], cores[256];
   struct cuda_properties gpu;
   FAIL_IF(!c->endpoint, FARM_USAGE, "no --connect: which coordinator?");
+  TRY(local_farm_endpoint_check("connect", c->endpoint));
   FAIL_IF(c->gpu && c->compiler, FARM_USAGE, "--gpu and --compiler: one worker has one part");
   TRY(local_farm_program(program));
   if (c->gpu && strcmp(c->gpu, "all") == 0) return serve_all_gpus(c, program);

@@ -115,7 +115,7 @@ TEST(cuda_engine_is_no_locked_build_without_measurements, "timeout:120") {
 }
 
 /* The acceptance case: an image per text, no driver, the same bytes; then 25 M weights through the emulator. */
-TEST(cuda_engine_of_mlp, "slow timeout:300") {
+TEST(cuda_engine_of_mlp, "slow parallel timeout:300") {
   const char *model = in_folder("mlp.onnx"), *first = in_folder("1.engine"), *second = in_folder("2.engine");
   REQUIRE_OK(synth_write("mlp", &(struct synth_options){.seed = 1, .dtype = DTYPE_F32, .batch = 1}, model));
   compiler_only();

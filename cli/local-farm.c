@@ -1,6 +1,7 @@
 /* See local-farm.h. */
 #include "local-farm.h"
 
+#include "../base/file.h"
 #include "../base/thread-pool.h"
 #include "../include/tunefarm.h"
 #include "../kernels/tactic.h"
@@ -38,7 +39,7 @@ enum farm_status local_farm_cores(const char *list, int count, char *out, size_t
   cpu_set_t cores;
   TRY(cores_parse(list, &cores));
   if (count == 0) count = list && *list ? CPU_COUNT(&cores) : thread_pool_default_threads();
-  FAIL_IF(count > CPU_COUNT(&cores), FARM_USAGE, "%d cores are wanted, but there are %d", count, CPU_COUNT(&cores));
+  FAIL_IF(count > CPU_COUNT(&cores), FARM_USAGE, "--threads %d: there are %d cores", count, CPU_COUNT(&cores));
   for (int core = 0, kept = 0; core < CPU_SETSIZE; core++)
     if (CPU_ISSET(core, &cores) && kept++ >= count) CPU_CLR(core, &cores);
   cores_print(&cores, out, out_bytes);
@@ -47,6 +48,7 @@ enum farm_status local_farm_cores(const char *list, int count, char *out, size_t
 
 enum farm_status local_farm_join(const char *folder, char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
   char program[PATH_MAX];
+  TRY(file_make_folders(folder)); // said at once, not after waiting for a coordinator that cannot say it
   TRY(local_farm_program(program));
   const char *const argv[] = {program, "coordinator", "--cache", folder, "--embedded", NULL};
   return coordinator_ensure(folder, argv, START_MS, out_endpoint);
@@ -62,10 +64,19 @@ static enum farm_status join_again(void *context, const char **out_endpoint) {
   return FARM_OK;
 }
 
+enum farm_status local_farm_endpoint_check(const char *option, const char *endpoint) {
+  bool tcp = strncmp(endpoint, "tcp://", 6) == 0 && endpoint[6] && strchr(endpoint + 6, ':');
+  bool ipc = strncmp(endpoint, "ipc://", 6) == 0 && endpoint[6];
+  FAIL_IF(!tcp && !ipc, FARM_USAGE, "--%s %s: neither tcp://HOST:PORT nor ipc://PATH", option, endpoint);
+  return FARM_OK;
+}
+
 enum farm_status local_farm_open(const char *farm, const char *cache, struct client **out_client) {
   struct client_options options = {
       .endpoint = farm, .build = farm_version(), .catalogue = catalogue_digest(), .timeout_ms = GREETING_MS};
-  if (!farm) {
+  if (farm) {
+    TRY(local_farm_endpoint_check("farm", farm));
+  } else {
     TRY(local_farm_folder(cache, joined.folder));
     TRY(local_farm_join(joined.folder, joined.endpoint));
     options.endpoint = joined.endpoint;

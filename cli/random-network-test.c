@@ -263,4 +263,4 @@ static void networks_try(uint64_t first, int count) {
 }
 
 TEST(random_networks_agree, "timeout:120") { networks_try(0, NETWORKS); }
-TEST(many_random_networks_agree, "slow timeout:1500") { networks_try(1000, MANY_NETWORKS); }
+TEST(many_random_networks_agree, "slow parallel timeout:1500") { networks_try(1000, MANY_NETWORKS); }

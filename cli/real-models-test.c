@@ -133,7 +133,7 @@ static void light_check(const char *name, double rtol) {
 }
 
 #define LIGHT(name, rtol)                                                                                                        \
-  TEST(light_engine_##name, "slow timeout:300") { light_check(#name, rtol); }
+  TEST(light_engine_##name, "slow parallel timeout:300") { light_check(#name, rtol); }
 LIGHT(bvlc_alexnet, 1e-3)
 LIGHT(densenet121, 2e-3)
 LIGHT(inception_v1, 1e-3)

@@ -24,16 +24,16 @@ static void agrees(const char *name, struct synth_options synth, struct model_op
 AGREES(synth_mlp_agrees, "", "mlp", SYNTH(.batch = 3), OPTIONS(.threads = 2), &MODEL_RULE)
 AGREES(synth_mobilenetv2_agrees, "", "mobilenetv2", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
 AGREES(synth_mobilenetv2_f16_agrees, "", "mobilenetv2", SYNTH(.dtype = DTYPE_F16), OPTIONS(.threads = 2), &half_rule)
-AGREES(synth_mobilenetv2_bf16_agrees, "slow", "mobilenetv2", SYNTH(.dtype = DTYPE_BF16), OPTIONS(.threads = 2), &bfloat_rule)
-AGREES(synth_bert_f16_agrees, "slow timeout:600", "bert-base", SYNTH(.seq = 17, .dtype = DTYPE_F16), OPTIONS(.threads = 2),
+AGREES(synth_mobilenetv2_bf16_agrees, "slow parallel", "mobilenetv2", SYNTH(.dtype = DTYPE_BF16), OPTIONS(.threads = 2), &bfloat_rule)
+AGREES(synth_bert_f16_agrees, "slow parallel timeout:600", "bert-base", SYNTH(.seq = 17, .dtype = DTYPE_F16), OPTIONS(.threads = 2),
        &half_rule)
-AGREES(synth_resnet50_agrees, "slow timeout:300", "resnet50", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_vgg16_agrees, "slow timeout:600", "vgg16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_vit_agrees, "slow timeout:600", "vit-b16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_bert_of_7_agrees, "slow timeout:300", "bert-base", SYNTH(.batch = 1, .seq = 7), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_bert_of_33_agrees, "slow timeout:600", "bert-base", SYNTH(.batch = 2, .seq = 33), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_gpt2_of_7_agrees, "slow timeout:300", "gpt2", SYNTH(.batch = 1, .seq = 7), OPTIONS(.threads = 2), &MODEL_RULE)
-AGREES(synth_gpt2_of_33_agrees, "slow timeout:600", "gpt2", SYNTH(.batch = 1, .seq = 33), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_resnet50_agrees, "slow parallel timeout:300", "resnet50", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_vgg16_agrees, "slow parallel timeout:600", "vgg16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_vit_agrees, "slow parallel timeout:600", "vit-b16", SYNTH(.batch = 1), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_bert_of_7_agrees, "slow parallel timeout:300", "bert-base", SYNTH(.batch = 1, .seq = 7), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_bert_of_33_agrees, "slow parallel timeout:600", "bert-base", SYNTH(.batch = 2, .seq = 33), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_gpt2_of_7_agrees, "slow parallel timeout:300", "gpt2", SYNTH(.batch = 1, .seq = 7), OPTIONS(.threads = 2), &MODEL_RULE)
+AGREES(synth_gpt2_of_33_agrees, "slow parallel timeout:600", "gpt2", SYNTH(.batch = 1, .seq = 33), OPTIONS(.threads = 2), &MODEL_RULE)
 
 /* ---- shapes within a range ---- */
 
@@ -69,8 +69,8 @@ TEST(synth_shapes_vary_within_their_range, "timeout:120") {
 
 static const struct shape_case tokens[] = {{{2, 16}, true}, {{1, 8}, true},   {{4, 32}, true},  {{3, 17}, true},
                                            {{2, 7}, false}, {{2, 33}, false}, {{5, 16}, false}, {{1, 31}, true}};
-TEST(synth_bert_varies_within_its_range, "slow timeout:900") { varies("bert-base", "input_ids=1x8:2x16:4x32", tokens, 8, 2); }
-TEST(synth_gpt2_varies_within_its_range, "slow timeout:900") { varies("gpt2", "input_ids=1x8:2x16:4x32", tokens, 8, 2); }
+TEST(synth_bert_varies_within_its_range, "slow parallel timeout:900") { varies("bert-base", "input_ids=1x8:2x16:4x32", tokens, 8, 2); }
+TEST(synth_gpt2_varies_within_its_range, "slow parallel timeout:900") { varies("gpt2", "input_ids=1x8:2x16:4x32", tokens, 8, 2); }
 
 /* ---- passes, threads, contexts ---- */
 

@@ -224,7 +224,7 @@ static void light_check(const char *name) {
 }
 
 #define LIGHT(name)                                                                                                              \
-  TEST(light_##name##_passes, "slow timeout:900") { light_check(#name); }
+  TEST(light_##name##_passes, "slow parallel timeout:900") { light_check(#name); }
 LIGHT(bvlc_alexnet)
 LIGHT(densenet121)
 LIGHT(inception_v1)

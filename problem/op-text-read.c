@@ -82,13 +82,39 @@ bool op_text_operands(const struct problem *problem, struct op_operands *out) {
   return true;
 }
 
-bool op_text_int(const struct problem *problem, const char *attr, int64_t otherwise, int64_t *out) {
+const char *op_text_attr(const struct problem *problem, const char *attr, size_t *out_length) {
   const size_t name = strlen(attr);
   struct word word;
-  if (!is_op(problem)) return false;
+  *out_length = 0;
+  if (!is_op(problem)) return NULL;
+  for (const char *text = problem->op_text; word_next(&text, &word);) {
+    if (!word_begins(&word, attr) || word.length <= name || word.text[name] != '=') continue;
+    *out_length = word.length - name - 1;
+    return word.text + name + 1;
+  }
+  return NULL;
+}
+
+bool op_text_int(const struct problem *problem, const char *attr, int64_t otherwise, int64_t *out) {
+  size_t length;
+  const char *value = op_text_attr(problem, attr, &length);
   *out = otherwise;
-  for (const char *text = problem->op_text; word_next(&text, &word);)
-    if (word_begins(&word, attr) && word.length > name && word.text[name] == '=')
-      return number_parse_int(word.text + name + 1, word.length - name - 1, out);
+  return is_op(problem) && (!value || number_parse_int(value, length, out));
+}
+
+bool op_text_ints(const struct problem *problem, const char *attr, int64_t *out, int most, int *out_count) {
+  size_t length;
+  const char *value = op_text_attr(problem, attr, &length);
+  *out_count = value ? 0 : -1;
+  if (!value) return is_op(problem);
+  for (bool more = length > 0; more;) {
+    const char *comma = memchr(value, ',', length);
+    const size_t digits = comma ? (size_t)(comma - value) : length;
+    if (*out_count == most || !number_parse_int(value, digits, &out[*out_count])) return false;
+    *out_count += 1;
+    more = comma != NULL;
+    value += digits + more;
+    length -= digits + more;
+  }
   return true;
 }

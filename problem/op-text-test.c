@@ -54,6 +54,22 @@ TEST(op_text_operators_and_attributes, "") {
         !op_text_int(&other, "axis", 0, &value));
 }
 
+TEST(op_text_lists_and_what_is_written, "") {
+  const struct problem pad = op("Pad-2 mode=\"constant\" none= pads=0,-1,7 value=0.5 in:f32[3] out:f32[3]");
+  const struct problem other = {.kind = PROBLEM_GEMM}, torn = op("Pad-2 pads=1, in:f32[3]");
+  int64_t values[3] = {0};
+  size_t length;
+  int count;
+  CHECK(op_text_ints(&pad, "pads", values, 3, &count) && count == 3 && values[0] == 0 && values[1] == -1 && values[2] == 7);
+  CHECK(op_text_ints(&pad, "none", values, 3, &count) && count == 0);
+  CHECK(op_text_ints(&pad, "axes", values, 3, &count) && count == -1);
+  CHECK(!op_text_ints(&pad, "pads", values, 2, &count) && !op_text_ints(&pad, "value", values, 3, &count));
+  CHECK(!op_text_ints(&torn, "pads", values, 3, &count) && !op_text_ints(&other, "pads", values, 3, &count));
+  const char *mode = op_text_attr(&pad, "mode", &length);
+  CHECK(mode && length == 10 && !memcmp(mode, "\"constant\"", 10));
+  CHECK(!op_text_attr(&pad, "mod", &length) && !op_text_attr(&other, "mode", &length) && length == 0);
+}
+
 TEST(op_text_operands_are_read_back, "") {
   static const char *const others[] = {"A-1 in:f32[1", "A-1 in:f32[1] digest:00", "A-1 out:f32[4611686018427387904,4]",
                                        "A-1 in:", "A-1 in:--"};

@@ -57,7 +57,7 @@ TEST(synth_images_import, "") {
   shape_check("mlp", (struct synth_options){.seed = 1, .dtype = DTYPE_F32, .batch = 1}, "f32[1,1024]");
 }
 
-TEST(synth_large_models_import, "slow timeout:300") {
+TEST(synth_large_models_import, "slow parallel timeout:300") {
   shape_check("vgg16", (struct synth_options){.seed = 1, .dtype = DTYPE_F32, .batch = 1}, "f32[1,1000]");
   shape_check("bert-base", (struct synth_options){.seed = 1, .dtype = DTYPE_F32, .batch = 2, .seq = 16}, "f32[2,16,768]");
   shape_check("bert-base", (struct synth_options){.seed = 1, .dtype = DTYPE_F16, .batch = 1, .dynamic = true}, "f16[s0,?,768]");

@@ -40,6 +40,5 @@ enum farm_status synth_write(const char *name, const struct synth_options *optio
   if (!asked.seq) asked.seq = models[index].usual_seq;
   net_begin(&net, &asked, 17);
   writers[index](&net);
-  enum farm_status status = net_end(&net, path);
-  return status == FARM_OK ? FARM_OK : status_prefix(status, "%s", path);
+  return net_end(&net, path);
 }

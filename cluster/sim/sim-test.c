@@ -57,7 +57,7 @@ static void faulty_runs(uint64_t first, uint64_t count) {
 }
 
 TEST(sim_faulty_farm_loses_nothing, "timeout:120") { faulty_runs(1000, 150); }
-TEST(sim_thousands_of_faulty_farms, "slow timeout:1200") { faulty_runs(10000, 5000); }
+TEST(sim_thousands_of_faulty_farms, "slow parallel timeout:1200") { faulty_runs(10000, 5000); }
 
 TEST(sim_poison_costs_only_itself, "") {
   for (uint64_t seed = 1; seed <= 40; seed++) {

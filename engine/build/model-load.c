@@ -25,8 +25,8 @@ static enum farm_status digest_make(const char *path, const struct model *model,
 enum farm_status build_model_load(const struct build_options *options, struct model **out_model, struct digest *out_digest) {
   struct model *model = NULL;
   const struct pass_options passes = {.off = options->passes_off};
-  enum farm_status status = onnx_import(options->model_path, &model);
-  if (status != FARM_OK) return status_prefix(status, "%s", options->model_path);
+  TRY(onnx_import(options->model_path, &model)); // its messages name the file
+  enum farm_status status;
   TRY_OR(digest_make(options->model_path, model, out_digest), free_model);
   TRY_OR(model_specialise(model, options->shapes, options->shape_count), free_model);
   TRY_OR(passes_run(model, &passes, NULL), free_model);

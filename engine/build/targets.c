@@ -18,7 +18,8 @@ static enum farm_status target_add(struct target_list *list, const char *word, c
   FAIL_IF(list->count == list->capacity, FARM_USAGE, "more than %d device classes in one build", list->capacity);
   struct build_target target = {.word = word, .class_text = arena_string(list->arena, class_text, strlen(class_text))};
   FAIL_IF(!target.class_text, FARM_NO_MEMORY, "out of memory for a target");
-  TRY(device_class_parse(class_text, &target.device_class));
+  enum farm_status status = device_class_parse(class_text, &target.device_class);
+  if (status != FARM_OK) return status_prefix(status, "--target %s", word);
   list->items[list->count++] = target;
   return FARM_OK;
 }

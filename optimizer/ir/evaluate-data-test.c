@@ -135,7 +135,7 @@ static void light_run(const char *name, double share_of_max) {
 
 TEST(evaluate_light_squeezenet, "") { light_run("squeezenet", 0); }
 TEST(evaluate_light_shufflenet, "") { light_run("shufflenet", 0); }
-TEST(evaluate_light_models, "slow timeout:600") {
+TEST(evaluate_light_models, "slow parallel timeout:600") {
   static const char *const names[] = {"bvlc_alexnet", "densenet121", "inception_v1", "inception_v2",
                                       "resnet50",     "vgg19",       "zfnet512"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) light_run(names[i], 0);

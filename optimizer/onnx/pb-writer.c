@@ -2,15 +2,13 @@
 #include "pb-writer.h"
 
 #include "../../base/array.h"
+#include "../../base/file.h"
 #include "pb-reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { VARINT_BYTES = 10, PIECE_BYTES = 1 << 16 };
@@ -147,25 +145,16 @@ static enum farm_status file_sink(void *context, const void *data, size_t length
   return FARM_OK;
 }
 
-/* Through a temporary file beside the target; a stream would not fit file_write_atomic. */
+/* In parts: the whole need not fit into memory, which file_write_atomic asks for. */
 enum farm_status pb_write_file(struct pb_writer *writer, const char *path) {
-  char temporary[PATH_MAX];
-  int needed = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-  FAIL_IF(needed < 0 || (size_t)needed >= sizeof temporary, FARM_IO, "%s: path too long", path);
-  int fd = mkostemp(temporary, O_CLOEXEC);
-  FAIL_IF(fd < 0, FARM_IO, "%s: cannot write beside it: %s", path, strerror(errno));
-  FILE *file = fdopen(fd, "wb");
-  if (!file) close(fd);
-  mode_t mask = umask(0);
-  umask(mask);
-  enum farm_status status = file ? pb_write(writer, file_sink, file) : FARM_IO;
-  if (file && (fflush(file) != 0 || fchmod(fd, 0666 & ~mask) != 0 || fsync(fd) != 0) && status == FARM_OK)
-    status = status_set(FARM_IO, "%s", strerror(errno));
-  if (file && fclose(file) != 0 && status == FARM_OK) status = status_set(FARM_IO, "%s", strerror(errno));
-  if (status == FARM_OK && rename(temporary, path) != 0) status = status_set(FARM_IO, "%s", strerror(errno));
-  if (status == FARM_OK) return FARM_OK;
-  unlink(temporary);
-  return status_prefix(status, "%s", path);
+  struct file_write write;
+  TRY(file_write_begin(path, &write));
+  FILE *file = fdopen(dup(write.fd), "wb");
+  enum farm_status status =
+      file ? pb_write(writer, file_sink, file) : status_set(FARM_IO, "cannot write to it: %s", strerror(errno));
+  if (file && fclose(file) != 0 && status == FARM_OK)
+    status = status_set(errno == ENOSPC ? FARM_NO_SPACE : FARM_IO, "%s", strerror(errno));
+  return file_write_end(&write, status == FARM_OK ? FARM_OK : status_prefix(status, "%s", path));
 }
 
 void pb_writer_free(struct pb_writer *writer) {

@@ -103,7 +103,7 @@ static void folder_run(const char *relative, int least) {
   CHECK_MESSAGE(compared >= least, "only %d cases of %s were compared", compared, relative);
 }
 
-TEST(passes_keep_real_models, "slow timeout:120") { folder_run("models", 5); }
+TEST(passes_keep_real_models, "slow parallel timeout:120") { folder_run("models", 5); }
 TEST(passes_keep_converted_suite, "") { folder_run("onnx-suite/pytorch-converted", 2); }
 TEST(passes_keep_operator_suite, "") { folder_run("onnx-suite/pytorch-operator", 2); }
 TEST(passes_keep_node_suite, "timeout:120") { folder_run("onnx-suite/node", 800); }

@@ -367,7 +367,7 @@ TEST(passes_keep_what_random_graphs_compute, "") {
   for (int i = 0; i < 5; i++) CHECK_MESSAGE(counts[i] > 20, "fused operator %d came out %d times", i, counts[i]);
 }
 
-TEST(passes_keep_what_many_random_graphs_compute, "slow timeout:600") {
+TEST(passes_keep_what_many_random_graphs_compute, "slow parallel timeout:600") {
   int counts[5] = {0};
   for (uint64_t seed = 1000; seed < 2000; seed++) check_seed(seed, true, counts);
 }

@@ -111,6 +111,7 @@ static enum farm_status gather_source(const struct problem *problem, const struc
   cuda_source_begin(out);
   strbuf_printf(out, "#define UNIT %s\n#define INDEX %s\n#define THREADS %d\n", units[unit_bytes(&gather)],
                 gather.index == DTYPE_I64 ? "i64" : "int", variant->params[GATHER_THREADS]);
+  TRY(cuda_source_file(out, "units.cuh"));
   TRY(cuda_source_file(out, "gather-args.h"));
   return cuda_source_file(out, "gather.cu");
 }
