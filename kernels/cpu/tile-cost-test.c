@@ -3,11 +3,13 @@
 #include "../../tests/kit/test.h"
 #include "../kernel-check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { MOST_VARIANTS = 512, FIRST_RUNS = 3, LAST_RUNS = 9, COPIES = 2 };
+enum { MOST_VARIANTS = 512, FIRST_RUNS = 3, LAST_RUNS = 9, COPIES = 2, MOST_ROUNDS = 8 };
+#define NEAR 1.6 // times the best's time
 
 static double cpu_seconds(void) {
   struct timespec now;
@@ -60,7 +62,11 @@ static double default_over_best(const char *text, enum tactic_layout layout) {
   int count = catalogue_variants(&problem, &device_class, layout, variants, MOST_VARIANTS);
   REQUIRE(count <= MOST_VARIANTS);
   struct variant best = fastest_of(made, variants, count), first = catalogue_default(&problem, &device_class, layout, 1);
-  double best_seconds = least_of(made, &best, LAST_RUNS), first_seconds = least_of(made, &first, LAST_RUNS);
+  double best_seconds = INFINITY, first_seconds = INFINITY;
+  for (int round = 0; round < MOST_ROUNDS && !(first_seconds < NEAR * best_seconds); round++) { // a neighbour may have come and gone
+    best_seconds = fmin(best_seconds, least_of(made, &best, LAST_RUNS));
+    first_seconds = fmin(first_seconds, least_of(made, &first, LAST_RUNS));
+  }
   char best_text[VARIANT_TEXT_MAX], first_text[VARIANT_TEXT_MAX];
   variant_print(&best, best_text);
   variant_print(&first, first_text);
@@ -89,6 +95,6 @@ TEST(defaults_are_near_the_best, "slow timeout:300") {
                 {"conv2d n1 c144 h56 w56 k144 r3 s3 pad1 g144 f32 acc:f32 w:const +bias +clip", LAYOUT_NHWC}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     double ratio = default_over_best(shapes[i].text, shapes[i].layout);
-    CHECK_MESSAGE(ratio < 1.6, "%s: the default takes %.2f times the best's time", shapes[i].text, ratio);
+    CHECK_MESSAGE(ratio < NEAR, "%s: the default takes %.2f times the best's time", shapes[i].text, ratio);
   }
 }
