@@ -31,7 +31,7 @@ struct cublaslt_product {
   size_t workspace_most_bytes; // algorithms that want more are left out
 };
 
-enum { CUBLASLT_ALGO_BYTES = 64 };
+enum { CUBLASLT_ALGO_BYTES = 64, CUBLASLT_WORKSPACE_ALIGNMENT = 256 };
 struct cublaslt_algo {
   _Alignas(8) unsigned char bytes[CUBLASLT_ALGO_BYTES];
   size_t workspace_bytes;
@@ -58,7 +58,7 @@ void cublaslt_plan_free(struct cublaslt_plan **plan);
 
 struct cublaslt_operands {
   cuda_address a, b, c, d, bias; // c is not read when beta is 0, and may be d; bias only when the product has one
-  cuda_address workspace;        // the algorithm's workspace_bytes
+  cuda_address workspace;        // the algorithm's workspace_bytes, at a multiple of CUBLASLT_WORKSPACE_ALIGNMENT
 };
 enum farm_status cublaslt_enqueue(struct cublaslt_plan *plan, const struct cublaslt_operands *operands);
 

@@ -20,7 +20,7 @@
 CUBLASLT_API(X)
 #undef X
 
-enum { ALGOS = 3, ALGO_MAGIC = 0x46414b45, VERSION = 990000, WORKSPACE_STEP = 4096, ALIGNED = 16 };
+enum { ALGOS = 3, ALGO_MAGIC = 0x46414b45, VERSION = 990000, WORKSPACE_STEP = 4096, ALIGNED = 16, WORKSPACE_ALIGNED = 256 };
 typedef int (*launch_host_fn)(cublaslt_stream, void (*)(void *), void *);
 
 struct cublaslt_desc_opaque {
@@ -254,7 +254,8 @@ cublaslt_result cublasLtMatmul(cublaslt_handle handle, cublaslt_desc desc, const
   cublaslt_result result = cublasLtMatmulAlgoCheck(handle, desc, a_layout, b_layout, c_layout, d_layout, algo, &about);
   if (result != CUBLAS_STATUS_SUCCESS) return result;
   if (!aligned(a) || !aligned(b) || !aligned(c) || !aligned(d)) return CUBLAS_STATUS_INVALID_VALUE;
-  if (about.workspace_bytes > workspace_bytes || (about.workspace_bytes && !aligned(workspace)))
+  if (about.workspace_bytes > workspace_bytes || (workspace != NULL && (uintptr_t)workspace % WORKSPACE_ALIGNED != 0) ||
+      (about.workspace_bytes && workspace == NULL))
     return CUBLAS_STATUS_INVALID_VALUE;
   struct job *job = calloc(1, sizeof *job);
   if (job == NULL) return CUBLAS_STATUS_ALLOC_FAILED;

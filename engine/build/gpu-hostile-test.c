@@ -58,7 +58,7 @@ static const struct record *library_record(void *context, const char *problem) {
   static struct record_entry entry = {.variant = "gemm_f32__cublaslt__cuda{rank=1}", .source_digest = version, .message = "",
                                       .times = {.n = 9, .median = 1000, .ci_low = 999, .ci_high = 1001}};
   static const struct record record = {.entry_count = 1, .entries = &entry};
-  struct digest digest = digest_of_text("cublaslt 990000, tactic 1");
+  struct digest digest = digest_of_text("cublaslt 990000, tactic 2");
   (void)context;
   digest_to_hex(&digest, version);
   return strncmp(problem, "gemm ", 5) == 0 ? &record : NULL;

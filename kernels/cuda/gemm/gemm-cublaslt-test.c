@@ -1,6 +1,7 @@
-/* When cuBLASLt is offered: where the library is found, and for epilogues that it computes as ours are defined. Running it takes a GPU. */
-#include "../../../tests/kit/test.h"
-#include "../../tactic.h"
+/* When cuBLASLt is offered: where the library is found, and for epilogues that it computes as ours are defined. What a step hands to
+ * it, through stand-ins of driver and library. */
+#include "../../../device/fake-gpu-test.h"
+#include "../cuda-tactic.h"
 
 #include "../../../device/cublaslt.h"
 
@@ -69,4 +70,71 @@ TEST(cublaslt_names_its_version_in_its_source_digest, "") {
   char with[65];
   strcpy(with, tactic_source_digest(library));
   CHECK(strcmp(with, tactic_source_digest(catalogue_find("gemm_f32__cublaslt__cuda"))) == 0);
+}
+
+/* ---- steps ---- */
+
+enum { M = 8, N = 16, K = 24 };
+
+struct product { // of ones, on one device
+  struct cuda_device *device;
+  struct cuda_step *step;
+  cuda_address a, b, d, workspace;
+};
+
+static const struct variant second_rank = {.params = {1}}; // the stand-in's first one wants no workspace
+
+static void fakes_take(void) {
+  fake_gpu("sm=90,product=fake,mem=2g");
+  fake_library("TUNEFARM_LIBCUBLASLT", "libfakecublaslt.so");
+}
+
+static void ones_put(struct cuda_device *device, int count, cuda_address *out) {
+  float ones[K * N];
+  for (int i = 0; i < count; i++) ones[i] = 1;
+  REQUIRE_OK(cuda_alloc(device, (size_t)count * sizeof *ones, out));
+  REQUIRE_OK(cuda_copy_in(device, *out, ones, (size_t)count * sizeof *ones));
+}
+
+/* The workspace begins `apart` bytes behind an aligned place and has not a byte more than the tactic asks for. */
+static void product_make(struct product *out, size_t apart) {
+  static const struct operation_scalars scalars;
+  struct arena arena = {0};
+  struct problem problem;
+  struct variant variant = second_rank;
+  variant.tactic = catalogue_find("gemm_f32__cublaslt__cuda");
+  REQUIRE_OK(problem_parse("gemm m8 n16 k24 f32 acc:f32", &arena, &problem));
+  REQUIRE_OK(cuda_device_open("0", &out->device));
+  ones_put(out->device, M * K, &out->a);
+  ones_put(out->device, K * N, &out->b);
+  ones_put(out->device, M * N, &out->d);
+  REQUIRE_OK(cuda_alloc(out->device, apart + variant_workspace(&problem, &variant, 1), &out->workspace));
+  struct cuda_call call = {.problem = &problem, .variant = &variant, .scalars = &scalars, .inputs = {out->a, out->b},
+                           .outputs = {out->d}, .workspace = out->workspace + apart};
+  REQUIRE_OK(cuda_step_make(out->device, NULL, &call, &out->step));
+  arena_free(&arena);
+}
+
+static void product_check(struct product *product) {
+  float got[M * N];
+  REQUIRE_OK(cuda_step_enqueue(product->step));
+  REQUIRE_OK(cuda_copy_out(product->device, got, product->d, sizeof got));
+  REQUIRE_OK(cuda_wait(product->device));
+  for (int i = 0; i < M * N; i++) CHECK(got[i] == K);
+}
+
+static void product_free(struct product *product) {
+  cuda_step_free(&product->step);
+  cuda_device_close(&product->device);
+}
+
+/* Memory plans know multiples of 64; the library of an H100 refuses what is not a multiple of 256. */
+TEST(cublaslt_gets_an_aligned_workspace_wherever_the_plan_puts_it, "") {
+  fakes_take();
+  for (size_t apart = 0; apart <= 256; apart += apart ? 48 : 64) {
+    struct product product;
+    product_make(&product, apart);
+    product_check(&product);
+    product_free(&product);
+  }
 }

@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANKS = 4, PARAM_RANK = 0, WORKSPACE_BYTES = 8 << 20 };
+/* A workspace lies where the plan puts it, at a multiple of 64 bytes or less; what that takes to be aligned is not the library's. */
+enum { RANKS = 4, PARAM_RANK = 0, WORKSPACE_BYTES = 8 << 20, WORKSPACE_MOST = WORKSPACE_BYTES - CUBLASLT_WORKSPACE_ALIGNMENT };
 static const int16_t rank_values[RANKS] = {0, 1, 2, 3};
 
 /* ---- the library ---- */
@@ -27,7 +28,7 @@ static char library_digest[DIGEST_HEX_BYTES];
 static void library_look(void) {
   char text[64];
   if (cublaslt_version(&library_version) != FARM_OK) library_version = 0;
-  snprintf(text, sizeof text, "cublaslt %d, tactic 1", library_version);
+  snprintf(text, sizeof text, "cublaslt %d, tactic 2", library_version);
   struct digest digest = digest_of(text, strlen(text));
   digest_to_hex(&digest, library_digest);
 }
@@ -147,7 +148,7 @@ static struct cublaslt_product product_of(const struct problem *problem, const s
   struct cublaslt_product product = {.m = d[GEMM_M], .n = d[GEMM_N], .k = d[GEMM_K], .batch = d[GEMM_B],
                                      .transpose_a = d[GEMM_TA] != 0, .transpose_b = d[GEMM_TB] != 0,
                                      .type = problem->operands[0].dtype, .activation = end->activation, .bias = end->bias,
-                                     .alpha = end->alpha, .beta = end->add ? 1.0f : 0.0f, .workspace_most_bytes = WORKSPACE_BYTES};
+                                     .alpha = end->alpha, .beta = end->add ? 1.0f : 0.0f, .workspace_most_bytes = WORKSPACE_MOST};
   product.stride_a = d[GEMM_A_SHARED] ? 0 : d[GEMM_M] * d[GEMM_K];
   product.stride_b = d[GEMM_B_SHARED] ? 0 : d[GEMM_K] * d[GEMM_N];
   product.stride_d = d[GEMM_M] * d[GEMM_N];
@@ -160,6 +161,10 @@ static enum farm_status plan_make(const struct cuda_call *call, const struct cub
   TRY(cublaslt_algos(step->shared->handle, product, algos, RANKS, &count));
   FAIL_IF(rank >= count, FARM_TACTIC_REFUSED, "cuBLASLt has %d algorithms for this product, none of rank %d", count, rank);
   return cublaslt_prepare(step->shared->handle, product, &algos[rank], &step->plan);
+}
+
+static cuda_address aligned_up(cuda_address workspace) {
+  return (workspace + CUBLASLT_WORKSPACE_ALIGNMENT - 1) / CUBLASLT_WORKSPACE_ALIGNMENT * CUBLASLT_WORKSPACE_ALIGNMENT;
 }
 
 static void release(void *state) {
@@ -180,7 +185,7 @@ static enum farm_status prepare(struct cuda_device *device, const struct cuda_ca
     return status;
   }
   step->operands = (struct cublaslt_operands){.a = call->inputs[0], .b = call->inputs[1], .d = call->outputs[0],
-                                              .workspace = call->workspace};
+                                              .workspace = aligned_up(call->workspace)};
   if (end.add) step->operands.c = call->inputs[end.add_operand];
   if (end.bias) step->operands.bias = call->inputs[end.bias_operand];
   status = plan_make(call, &product, step);
