@@ -74,7 +74,7 @@ TEST(cublaslt_names_its_version_in_its_source_digest, "") {
 
 /* ---- steps ---- */
 
-enum { M = 8, N = 16, K = 24 };
+enum { M = 8, N = 16, K = 24, DEVICES = 18 };
 
 struct product { // of ones, on one device
   struct cuda_device *device;
@@ -137,4 +137,15 @@ TEST(cublaslt_gets_an_aligned_workspace_wherever_the_plan_puts_it, "") {
     product_check(&product);
     product_free(&product);
   }
+}
+
+/* Each engine has a device of its own, and a server has many engines. */
+TEST(cublaslt_serves_any_number_of_devices, "") {
+  static struct product products[DEVICES];
+  fakes_take();
+  for (int i = 0; i < DEVICES; i++) product_make(&products[i], 0);
+  for (int i = 0; i < DEVICES; i++) product_check(&products[i]);
+  for (int i = 0; i < DEVICES; i += 2) product_free(&products[i]);
+  for (int i = 1; i < DEVICES; i += 2) product_check(&products[i]);
+  for (int i = 1; i < DEVICES; i += 2) product_free(&products[i]);
 }

@@ -96,43 +96,51 @@ static double cost(const struct problem *problem, const struct variant *variant,
 }
 
 /* ---- handles: one per device, while steps of it live ---- */
-enum { HANDLES_MOST = 16 };
-static struct shared_handle {
+struct shared_handle {
+  struct shared_handle *next;
   struct cuda_device *device;
   struct cublaslt *handle;
   int users;
-} handles[HANDLES_MOST];
+};
+static struct shared_handle *handles;
 static pthread_mutex_t handles_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct shared_handle *handle_find(const struct cuda_device *device) {
-  for (int i = 0; i < HANDLES_MOST; i++)
-    if (handles[i].users > 0 ? handles[i].device == device : device == NULL) return &handles[i];
-  return NULL;
-}
-
 static enum farm_status handle_open(struct cuda_device *device, struct shared_handle **out_handle) {
-  struct shared_handle *shared = handle_find(device);
-  if (!shared) {
-    shared = handle_find(NULL);
-    FAIL_IF(!shared, FARM_NO_SPACE, "cuBLASLt is open on %d devices", HANDLES_MOST);
-    TRY(cublaslt_open(device, &shared->handle));
-    shared->device = device;
+  struct shared_handle *shared = calloc(1, sizeof *shared);
+  FAIL_IF(!shared, FARM_NO_MEMORY, "no memory for a handle of cuBLASLt");
+  enum farm_status status = cublaslt_open(device, &shared->handle);
+  if (status != FARM_OK) {
+    free(shared);
+    return status;
   }
-  shared->users++;
-  *out_handle = shared;
+  shared->device = device;
+  shared->next = handles;
+  *out_handle = handles = shared;
   return FARM_OK;
 }
 
 static enum farm_status handle_take(struct cuda_device *device, struct shared_handle **out_handle) {
   pthread_mutex_lock(&handles_lock);
-  enum farm_status status = handle_open(device, out_handle);
+  struct shared_handle *shared = handles;
+  while (shared && shared->device != device) shared = shared->next;
+  enum farm_status status = shared ? FARM_OK : handle_open(device, &shared);
+  if (status == FARM_OK) {
+    shared->users++;
+    *out_handle = shared;
+  }
   pthread_mutex_unlock(&handles_lock);
   return status;
 }
 
 static void handle_give(struct shared_handle *shared) {
   pthread_mutex_lock(&handles_lock);
-  if (--shared->users == 0) cublaslt_close(&shared->handle);
+  if (--shared->users == 0) {
+    struct shared_handle **at = &handles;
+    while (*at != shared) at = &(*at)->next;
+    *at = shared->next;
+    cublaslt_close(&shared->handle);
+    free(shared);
+  }
   pthread_mutex_unlock(&handles_lock);
 }
 
