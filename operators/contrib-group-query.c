@@ -179,7 +179,7 @@ static enum farm_status past_lengths(const struct reference_call *call, struct a
 static enum farm_status group_reference_body(struct reference_call *call, struct arena *scratch) {
   struct sizes s;
   struct parts parts = {0};
-  int64_t *past = NULL, total = (int64_t)nn_scalar(call->inputs[TOTAL], 0);
+  int64_t *past = NULL, total = nn_integer(call->inputs[TOTAL], 0);
   double *out = NULL, *sink = NULL;
   TRY(sizes_read(call->attrs, call->inputs[QUERY], !nn_in(call, KEY), nn_in(call, PAST_KEY), total, &s));
   if (nn_out(call, 1)) call->outputs[1]->dims[2] = s.capacity;

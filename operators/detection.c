@@ -89,7 +89,7 @@ static enum farm_status nms_reference_body(struct reference_call *call, struct a
   const struct tensor *boxes = call->inputs[0], *scores = call->inputs[1];
   struct nms n = {.count = boxes->dims[1],
                   .classes = scores->dims[1],
-                  .most = (int64_t)nn_scalar(nn_in(call, 2), 0),
+                  .most = nn_integer(nn_in(call, 2), 0),
                   .overlap = nn_scalar(nn_in(call, 3), 0),
                   .has_score = nn_in(call, 4) != NULL,
                   .score = nn_scalar(nn_in(call, 4), 0),

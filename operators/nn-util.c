@@ -183,6 +183,11 @@ double nn_scalar(const struct tensor *tensor, double otherwise) {
   return dtype_load_f64(tensor->dtype, tensor->data, 0);
 }
 
+int64_t nn_integer(const struct tensor *tensor, int64_t otherwise) {
+  if (!tensor || !tensor->data || tensor_elems(tensor) < 1) return otherwise;
+  return dtype_load_i64(tensor->dtype, tensor->data, 0);
+}
+
 int64_t nn_product(const struct tensor *tensor, int first, int last) {
   int64_t product = 1;
   for (int i = first; i < last; i++) product *= tensor->dims[i];

@@ -63,6 +63,7 @@ enum farm_status nn_load_range(const struct tensor *tensor, int64_t first, int64
 void nn_store(struct tensor *tensor, const double *values); // all elements
 void nn_store_range(struct tensor *tensor, int64_t first, int64_t count, const double *values);
 double nn_scalar(const struct tensor *tensor, double otherwise); // element 0; `otherwise` for NULL or an empty tensor
+int64_t nn_integer(const struct tensor *tensor, int64_t otherwise); // the same of an integer, exact: a limit may be the largest
 /* Products of dims [first, last) of a real tensor. */
 int64_t nn_product(const struct tensor *tensor, int first, int last);
 /* Round half to even after a float multiplication, add the zero point, saturate: as quantised operators do. */

@@ -38,7 +38,7 @@ static enum farm_status window_shape(struct shape_call *call) {
 
 static enum farm_status window_run(struct reference_call *call, const struct cosines *c) {
   struct tensor *y = call->outputs[0];
-  int64_t size = (int64_t)nn_scalar(call->inputs[0], 0);
+  int64_t size = nn_integer(call->inputs[0], 0);
   FAIL_IF(size < 0 || size > SIZE_MOST, FARM_INVALID, "a window of %lld", (long long)size);
   y->rank = 1, y->dims[0] = size;
   TRY(reference_output(call, 0));

@@ -133,11 +133,11 @@ static enum farm_status dft_reference_body(struct reference_call *call, struct a
   const struct tensor *x = call->inputs[0], *length = nn_in(call, 1), *axis = nn_in(call, 2);
   struct tensor *y = call->outputs[0];
   struct dft_run r = {0};
-  int64_t axis_value = (int64_t)nn_scalar(axis, 0);
+  int64_t axis_value = nn_integer(axis, 0);
   double *values = NULL, *out = NULL;
   TRY(dft_read(call->row, call->attrs, x->rank, axis ? &axis_value : NULL, &r.d));
   r.in = x->dims[r.d.axis], r.parts_in = x->dims[x->rank - 1], r.parts_out = to_real(&r.d) ? 1 : 2;
-  r.d.length = length ? (int64_t)nn_scalar(length, 0) : default_length(&r.d, r.in);
+  r.d.length = length ? nn_integer(length, 0) : default_length(&r.d, r.in);
   FAIL_IF(to_real(&r.d) && r.parts_in != 2, FARM_INVALID, "a half spectrum needs complex values");
   TRY(roots_make(scratch, r.d.length, &r.roots));
   r.out = r.d.onesided && !r.d.inverse ? half_of(r.d.length) : r.d.length;
@@ -197,8 +197,8 @@ static enum farm_status stft_reference_body(struct reference_call *call, struct 
   const struct tensor *x = call->inputs[0], *window = nn_in(call, 2);
   struct tensor *y = call->outputs[0];
   struct roots roots = {0};
-  int64_t step = (int64_t)nn_scalar(call->inputs[1], 0),
-          frame = (int64_t)nn_scalar(nn_in(call, 3), window ? (double)window->dims[0] : 0);
+  int64_t step = nn_integer(call->inputs[1], 0),
+          frame = nn_integer(nn_in(call, 3), window ? window->dims[0] : 0);
   int64_t parts = x->rank == 3 ? x->dims[2] : 1, len = x->dims[1], frames, bins;
   double *values = NULL, *weights = NULL, *work = NULL;
   TRY(stft_sizes(call->attrs, len, step, frame, &frames, &bins));
