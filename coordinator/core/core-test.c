@@ -7,6 +7,8 @@
  *   w finish | w final | w fail      the job's end: without more, with its final record, as a whole
  *   w return V | w bye | w lost      hand back; leave; connection gone
  *   w copy W                         pretend to hold the job of W
+ *   a execute S [T]                  an execute job of spec S for T threads [1]
+ *   w executed                       its end
  *   a timed N                        the last DONE to a counted N variants
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
@@ -90,7 +92,7 @@ static void describe(struct actor *actor, const struct wire_message *m, char out
   case WIRE_JOB:
     arena_free(&actor->arena);
     REQUIRE(wire_copy_job(&m->job, &actor->arena, &actor->job) == FARM_OK);
-    at = snprintf(out, 160, "JOB %s %s", kinds[m->job.kind], m->job.problem);
+    at = snprintf(out, 160, "JOB %s %s", kinds[m->job.kind], m->job.kind == WIRE_JOB_EXECUTE ? m->job.spec : m->job.problem);
     for (uint32_t i = 0; i < m->job.variants_count; i++)
       at += snprintf(out + at, 160 - (size_t)at, " %s", m->job.variants[i].text);
     break;
@@ -112,6 +114,10 @@ static void describe(struct actor *actor, const struct wire_message *m, char out
     break;
   case WIRE_DRAIN:
     snprintf(out, 160, "DRAIN");
+    break;
+  case WIRE_EXECUTED:
+    snprintf(out, 160, "EXECUTED %s%s%.100s", status_name(m->executed.status), m->executed.message[0] ? ": " : "",
+             m->executed.message);
     break;
   default:
     break; // greetings, heartbeats, acknowledgements and progress are not what scripts are about
@@ -313,6 +319,15 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
     send(bench, actor,
          &(struct wire_message){.type = WIRE_FINISHED,
                                 .finished = {.lease = actor->job.lease, .sequence = 1, .status = FARM_NO_MEMORY}});
+  else if (strcmp(verb, "execute") == 0)
+    send(bench, actor,
+         &(struct wire_message){
+             .type = WIRE_EXECUTE,
+             .execute = {
+                 .request = 1, .device_class = "c", .threads = second ? (uint32_t)atoi(second) : 1, .spec = rest, .deadline_ms = 1000}});
+  else if (strcmp(verb, "executed") == 0)
+    send(bench, actor,
+         &(struct wire_message){.type = WIRE_FINISHED, .finished = {.lease = actor->job.lease, .sequence = ++bench->sequence}});
   else if (strcmp(verb, "return") == 0)
     send(bench, actor,
          &(struct wire_message){.type = WIRE_RETURN,
@@ -470,6 +485,12 @@ SCRIPT(core_orphans_end, "w hello c", "a hello", "a submit A 0 p:1", "a lost", "
        "tick 61", "c hello", "c attach A", "c< FAULT NOT_FOUND", "w ready 1", "w<")
 SCRIPT(core_cancel_stops_jobs, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0", "a cancel A",
        "a< DONE CANCELLED", "w< STOP nobody waits for it", "w finish", "w ready 1", "w<")
+
+/* An execute job ends while the connection is broken: what the worker says on the next one counts. */
+SCRIPT(core_end_of_a_job_counts_on_another_connection, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x",
+       "w started", "w hello c", "w executed", "a< EXECUTED OK", "w ready 1", "tick 5", "w<")
+SCRIPT(core_end_of_a_job_is_its_workers_alone, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x", "w started",
+       "w2 hello c", "w2 copy w", "w2 executed", "a<", "w executed", "a< EXECUTED OK")
 
 SCRIPT(core_restart_keeps_what_was_accepted, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1",
        "w started", "w land v0", "restart", "a hello", "a attach A", "a<",

@@ -20,9 +20,16 @@ static struct job *job_find(const struct core *core, struct wire_lease lease) {
   return NULL;
 }
 
-static struct job *job_held(const struct core *core, const struct peer *worker, struct wire_lease lease) {
+/* The job that a worker speaks of. One that ended while its connection was broken was not named in HELLO: it is the worker's all
+ * the same, since nobody else was told the lease. */
+static struct job *job_held(const struct core *core, struct peer *worker, struct wire_lease lease) {
   struct job *job = job_find(core, lease);
-  return job && job->worker == worker ? job : NULL;
+  if (!job || job->worker == worker) return job;
+  if (job->worker && strcmp(job->worker->name, worker->name) != 0) return NULL;
+  const char *class_text = job->execution ? job->execution->request.device_class : job->task ? job->task->pool->text : "";
+  if (strcmp(class_text, worker->device_class) != 0) return NULL;
+  job->worker = worker;
+  return job;
 }
 
 void job_remove(struct core *core, struct job *job) {
