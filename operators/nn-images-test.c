@@ -82,6 +82,7 @@ TEST(non_max_suppression_keeps_the_best_of_each_pile, "") {
   struct tensor *no_limit = test_values(DTYPE_I64, DIMS(1), (double[]){0}); // as exporters write it: beyond what a double holds
   ((int64_t *)no_limit->data)[0] = INT64_MAX, c.inputs[2] = no_limit;
   REQUIRE_OK(op_run(&c));
+  CHECK(c.outputs[0].dims[0] == 2);
   check_output(&c, 0, (double[]){0, 0, 1, 0, 0, 2}, 0, "no limit");
   c.input_count = 2; // no limit given: none are wanted
   REQUIRE_OK(op_run(&c));
