@@ -132,7 +132,7 @@ struct execution {
   struct wire_execute request; // in arena
   struct arena arena;
   struct job *job;
-  uint32_t attempts;
+  uint32_t attempts, returns; // leases that died; those given back, nobody's fault
 };
 
 struct core {
@@ -225,9 +225,12 @@ void worker_refuses(const struct peer *worker, struct task_variant *variant);
 void executions_take(struct core *core, struct peer *peer, const struct wire_message *message);
 void executions_finish(struct core *core, struct execution *execution, enum farm_status status, const char *message,
                        const struct wire_finished *finished);
-void executions_retry(struct core *core, struct execution *execution);
+/* Its lease died of `why`: it goes out again, three times in all. */
+void executions_retry(struct core *core, struct execution *execution, enum farm_status status, const char *why);
+/* It was given back blamelessly (`why`: what the worker says) or never begun: it goes out again, unless everybody gives it back. */
+void executions_returned(struct core *core, struct execution *execution, const char *why);
 void executions_of_peer_end(struct core *core, uint64_t peer);
-struct execution *executions_next(struct core *core, const struct device_pool *pool);
+struct execution *executions_next(struct core *core, const struct peer *worker);
 void execution_free(struct core *core, struct execution *execution);
 
 #endif

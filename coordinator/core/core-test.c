@@ -321,10 +321,12 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
                                 .finished = {.lease = actor->job.lease, .sequence = 1, .status = FARM_NO_MEMORY}});
   else if (strcmp(verb, "execute") == 0)
     send(bench, actor,
-         &(struct wire_message){
-             .type = WIRE_EXECUTE,
-             .execute = {
-                 .request = 1, .device_class = "c", .threads = second ? (uint32_t)atoi(second) : 1, .spec = rest, .deadline_ms = 1000}});
+         &(struct wire_message){.type = WIRE_EXECUTE,
+                                .execute = {.request = 1,
+                                            .device_class = "c",
+                                            .threads = second ? (uint32_t)atoi(second) : 1,
+                                            .spec = rest,
+                                            .deadline_ms = 1000}});
   else if (strcmp(verb, "executed") == 0)
     send(bench, actor,
          &(struct wire_message){.type = WIRE_FINISHED, .finished = {.lease = actor->job.lease, .sequence = ++bench->sequence}});
@@ -489,8 +491,19 @@ SCRIPT(core_cancel_stops_jobs, "w hello c", "w ready 1", "a hello", "a submit A 
 /* An execute job ends while the connection is broken: what the worker says on the next one counts. */
 SCRIPT(core_end_of_a_job_counts_on_another_connection, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x",
        "w started", "w hello c", "w executed", "a< EXECUTED OK", "w ready 1", "tick 5", "w<")
-SCRIPT(core_end_of_a_job_is_its_workers_alone, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x", "w started",
-       "w2 hello c", "w2 copy w", "w2 executed", "a<", "w executed", "a< EXECUTED OK")
+SCRIPT(core_end_of_a_job_is_its_workers_alone, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x",
+       "w started", "w2 hello c", "w2 copy w", "w2 executed", "a<", "w executed", "a< EXECUTED OK")
+
+/* Giving back is no loss; a worker with too few threads is not asked. */
+SCRIPT(core_execute_job_outlives_many_who_give_it_back, "w hello c", "w ready 8", "a hello", "a execute x", "w< JOB execute x",
+       "w return v", "tick 2", "w< JOB execute x", "w return v", "tick 2", "w< JOB execute x", "w return v", "tick 2",
+       "w< JOB execute x", "w return v", "tick 2", "a<", "w< JOB execute x", "w started", "w executed", "a< EXECUTED OK")
+SCRIPT(core_execute_job_goes_to_who_has_the_threads, "w hello c", "w ready 1", "a hello", "a execute x 5", "tick 2", "w<", "a<",
+       "b hello", "b execute y 4", "w< JOB execute y")
+SCRIPT(core_execute_job_says_what_became_of_it, "w hello c", "w ready 8", "a hello", "a execute x", "w< JOB execute x",
+       "w started", "tick 2", "w< STOP overdue", "w< JOB execute x", "w started", "tick 2", "w< STOP overdue", "w< JOB execute x",
+       "w started", "tick 2", "w< STOP overdue",
+       "a< EXECUTED TIMED_OUT: 3 attempts came to nothing, the last: no result within its deadline")
 
 SCRIPT(core_restart_keeps_what_was_accepted, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1",
        "w started", "w land v0", "restart", "a hello", "a attach A", "a<",

@@ -2,9 +2,10 @@
  * its connection asks again. They go before tuning jobs, since somebody waits for each. */
 #include "core-impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { ATTEMPTS_MOST = 3 };
+enum { ATTEMPTS_MOST = 3, RETURNS_MOST = 16 };
 
 void execution_free(struct core *core, struct execution *execution) {
   for (size_t i = 0; i < core->execution_count; i++)
@@ -56,9 +57,18 @@ void executions_finish(struct core *core, struct execution *execution, enum farm
   execution_free(core, execution);
 }
 
-void executions_retry(struct core *core, struct execution *execution) {
-  if (++execution->attempts >= ATTEMPTS_MOST)
-    executions_finish(core, execution, FARM_WORKER_LOST, "its worker was lost three times", NULL);
+void executions_retry(struct core *core, struct execution *execution, enum farm_status status, const char *why) {
+  char message[160];
+  if (++execution->attempts < ATTEMPTS_MOST) return;
+  snprintf(message, sizeof message, "%d attempts came to nothing, the last: %.100s", ATTEMPTS_MOST, why);
+  executions_finish(core, execution, status, message, NULL);
+}
+
+void executions_returned(struct core *core, struct execution *execution, const char *why) {
+  char message[400];
+  if (++execution->returns < RETURNS_MOST) return;
+  snprintf(message, sizeof message, "%d times workers gave it back, the last time: %.300s", RETURNS_MOST, why);
+  executions_finish(core, execution, FARM_AGAIN, message, NULL);
 }
 
 void executions_of_peer_end(struct core *core, uint64_t peer) {
@@ -73,9 +83,11 @@ void executions_of_peer_end(struct core *core, uint64_t peer) {
   }
 }
 
-struct execution *executions_next(struct core *core, const struct device_pool *pool) {
-  for (size_t i = 0; i < core->execution_count; i++)
-    if (!core->executions[i]->job && core_pool(core, core->executions[i]->request.device_class) == pool)
-      return core->executions[i];
+struct execution *executions_next(struct core *core, const struct peer *worker) {
+  for (size_t i = 0; i < core->execution_count; i++) {
+    const struct wire_execute *request = &core->executions[i]->request;
+    if (core->executions[i]->job || (worker->threads && request->threads > worker->threads)) continue;
+    if (core_pool(core, request->device_class) == worker->pool) return core->executions[i];
+  }
   return NULL;
 }

@@ -106,13 +106,16 @@ static void job_release(struct core *core, struct job *job, enum farm_status sta
   struct task *task = job->task;
   char name[520] = "";
   if (job->worker) snprintf(name, sizeof name, "%s", job->worker->name);
+  bool is_final = job->kind == WIRE_JOB_FINAL, started = job->started;
   if (job->kind == WIRE_JOB_EXECUTE) {
     struct execution *execution = job->execution;
     job_drop(core, job);
-    if (execution) executions_retry(core, execution);
+    if (execution && started && why)
+      executions_retry(core, execution, status == FARM_TACTIC_HUNG ? FARM_TIMED_OUT : FARM_WORKER_LOST, why);
+    else if (execution)
+      executions_returned(core, execution, why ? why : "it was not begun");
     return;
   }
-  bool is_final = job->kind == WIRE_JOB_FINAL, started = job->started;
   int first = hand_back(job);
   job_drop(core, job);
   if (is_final) {
@@ -292,6 +295,12 @@ void jobs_returned(struct core *core, struct peer *worker, const struct wire_ret
       culprit->aside_until_ns = core->now + core->options.heartbeat_ns;
   }
   char message[400];
+  if (job->kind == WIRE_JOB_EXECUTE) {
+    struct execution *execution = job->execution;
+    job_drop(core, job);
+    if (execution) executions_returned(core, execution, returned->reason);
+    return;
+  }
   if (missing)
     snprintf(message, sizeof message, "no worker of this class has %.170s from this build's source (%.80s; workers run %.60s)",
              missing, returned->reason, worker->build);

@@ -180,7 +180,7 @@ static bool lease_task(struct core *core, struct peer *worker) {
 }
 
 static bool lease_execution(struct core *core, struct peer *worker) {
-  struct execution *execution = executions_next(core, worker->pool);
+  struct execution *execution = executions_next(core, worker);
   if (!execution) return false;
   struct job *job = job_make(core, (struct wire_lease){core->options.epoch, core->next_lease++}, WIRE_JOB_EXECUTE, 0);
   if (!job) return false;
