@@ -178,6 +178,17 @@ static enum farm_status engine_link(struct build *build) {
   return FARM_OK;
 }
 
+/* A mistake of the linker must not become a file that nobody can open. */
+static enum farm_status readable_check(const struct bytes_writer *bytes) {
+  struct engine *read;
+  enum farm_status status = engine_decode(bytes->data, bytes->length, false, &read);
+  if (status == FARM_OK)
+    engine_close(&read);
+  else
+    status = status_set(FARM_FAILURE, "the linked engine would be refused when it is opened, so nothing was written: %s", status_message());
+  return status;
+}
+
 static enum farm_status engine_save(struct build *build) {
   const struct build_options *options = build->options;
   if (options->dry_run) return FARM_OK;
@@ -186,6 +197,7 @@ static enum farm_status engine_save(struct build *build) {
   enum farm_status status;
   progress(build, "write", 1, 1);
   TRY_OR(engine_encode(link_engine_get(build->engine), &bytes), free_bytes);
+  TRY_OR(readable_check(&bytes), free_bytes);
   build->report->digest = digest_of(bytes.data, bytes.length);
   build->report->bytes = bytes.length;
   if (options->lock_path && !build->pins) {
