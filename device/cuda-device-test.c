@@ -1,5 +1,5 @@
 /* A GPU's life, on the fake driver: what it is, copies, launches, graphs, marks, and each thing that goes wrong. */
-#include "cuda-device.h"
+#include "cuda-api.h"
 
 #include "fake-gpu-test.h"
 #include "library-search.h"
@@ -152,6 +152,47 @@ TEST(gpu_opens_by_uuid_or_ordinal, "") {
 }
 
 /* ---- what it does ---- */
+
+/* ---- the thread's own context ---- */
+
+static void *opened_elsewhere(void *out_device) {
+  struct cuda_device *device = NULL;
+  const struct cuda_api *api;
+  cuda_context current = NULL;
+  REQUIRE_OK(cuda_api(&api));
+  REQUIRE_OK(cuda_device_open("0", &device));
+  CHECK(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && !current);
+  *(struct cuda_device **)out_device = device;
+  return NULL;
+}
+
+/* Another user of CUDA on the same thread finds its contexts where it left them, as many as they were. */
+TEST(gpu_leaves_the_threads_contexts_as_they_were, "") {
+  const struct cuda_api *api;
+  struct cuda_device *devices[2] = {NULL};
+  cuda_context theirs[2] = {NULL}, current = NULL;
+  pthread_t thread;
+  fake_gpu("sm=90");
+  REQUIRE_OK(cuda_api(&api));
+  for (int i = 0; i < 2; i++) REQUIRE(api->cuCtxCreate_v2(&theirs[i], 0, 0) == CUDA_SUCCESS);
+  REQUIRE_OK(cuda_device_open("0", &devices[0]));
+  CHECK(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == theirs[1]);
+  REQUIRE(pthread_create(&thread, NULL, opened_elsewhere, &devices[1]) == 0);
+  REQUIRE(pthread_join(thread, NULL) == 0);
+  for (int i = 0; i < 2; i++) {
+    cuda_address address = 0;
+    void *before = cuda_thread_take(devices[i]);
+    REQUIRE_OK(cuda_alloc(devices[i], 64, &address));
+    CHECK(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && current != theirs[1]);
+    cuda_thread_give(devices[i], before);
+    CHECK(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == theirs[1]);
+    cuda_device_close(&devices[i]);
+    CHECK(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == theirs[1]);
+  }
+  for (int i = 1; i >= 0; i--) CHECK(api->cuCtxPopCurrent_v2(&current) == CUDA_SUCCESS && current == theirs[i]);
+  CHECK(api->cuCtxPopCurrent_v2(&current) == CUDA_ERROR_INVALID_CONTEXT);
+  for (int i = 0; i < 2; i++) CHECK(api->cuCtxDestroy_v2(theirs[i]) == CUDA_SUCCESS);
+}
 
 TEST(gpu_copies_fill_and_read_back, "") {
   unsigned char bytes[1000], got[1000];

@@ -133,13 +133,29 @@ static enum farm_status device_find(const char *which, struct cuda_properties *o
   return none_such(which, count);
 }
 
-static enum farm_status context_make(struct cuda_device *device) {
+static enum farm_status contents_make(struct cuda_device *device) {
   const struct cuda_api *api = device->api;
-  TRY(cuda_check(device, api->cuCtxCreate_v2(&device->context, CU_CTX_SCHED_AUTO, device->about.ordinal), "making a context"));
   TRY(cuda_check(device, api->cuStreamCreate(&device->stream, CU_STREAM_NON_BLOCKING), "making a stream"));
   for (int i = 0; i < 2; i++) TRY(cuda_check(device, api->cuEventCreate(&device->marks[i], CU_EVENT_DEFAULT), "making an event"));
   return FARM_OK;
 }
+
+/* Making a context puts it on the thread's stack of contexts, and there it does not stay. */
+static enum farm_status context_make(struct cuda_device *device) {
+  const struct cuda_api *api = device->api;
+  cuda_context popped;
+  TRY(cuda_check(device, api->cuCtxCreate_v2(&device->context, CU_CTX_SCHED_AUTO, device->about.ordinal), "making a context"));
+  enum farm_status status = contents_make(device);
+  api->cuCtxPopCurrent_v2(&popped);
+  return status;
+}
+
+void *cuda_thread_take(const struct cuda_device *device) {
+  cuda_context current = NULL;
+  return device->api->cuCtxGetCurrent(&current) == CUDA_SUCCESS ? current : NULL;
+}
+
+void cuda_thread_give(const struct cuda_device *device, void *before) { device->api->cuCtxSetCurrent(before); }
 
 enum farm_status cuda_device_open(const char *which, struct cuda_device **out_device) {
   const struct cuda_api *api;
@@ -166,6 +182,7 @@ void cuda_device_close(struct cuda_device **device) {
   *device = NULL;
   if (!closing) return;
   const struct cuda_api *api = closing->api;
+  void *before = cuda_thread_take(closing);
   if (closing->context && cuda_leave(closing)) {
     cuda_graph_handle graph = NULL;
     if (closing->capturing && api->cuStreamEndCapture(closing->stream, &graph) == CUDA_SUCCESS && graph)
@@ -173,6 +190,7 @@ void cuda_device_close(struct cuda_device **device) {
     for (int i = 0; i < 2; i++)
       if (closing->marks[i]) api->cuEventDestroy_v2(closing->marks[i]);
     if (closing->stream) api->cuStreamDestroy_v2(closing->stream);
+    cuda_thread_give(closing, before); // destroying what is current would take one more from the thread's stack
     api->cuCtxDestroy_v2(closing->context);
   }
   free(closing);

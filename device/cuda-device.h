@@ -7,7 +7,8 @@
  * which a context is of no use any more (an illegal address, a launch that failed or timed out, a lost device) are FARM_WORKER_LOST
  * and stick: every later call on the device says so again; the cure is another process. FARM_NO_MEMORY does not stick.
  *
- * A device belongs to one thread at a time.
+ * A device belongs to one thread at a time. Opening and closing one leave the thread's current context as it was; all other calls
+ * leave the device's own: who is a guest on a thread stands between cuda_thread_take and cuda_thread_give.
  */
 #ifndef DEVICE_CUDA_DEVICE_H
 #define DEVICE_CUDA_DEVICE_H
@@ -46,6 +47,9 @@ enum farm_status cuda_device_open(const char *which, struct cuda_device **out_de
 void cuda_device_close(struct cuda_device **device);
 const struct cuda_properties *cuda_device_about(const struct cuda_device *device);
 enum farm_status cuda_device_state(const struct cuda_device *device); // the error that sticks, or FARM_OK
+/* Which context the calling thread has current (NULL: none), and that one again after calls on the device. */
+void *cuda_thread_take(const struct cuda_device *device);
+void cuda_thread_give(const struct cuda_device *device, void *before);
 
 /* ---- memory: 256-byte aligned ---- */
 enum farm_status cuda_alloc(struct cuda_device *device, size_t bytes, cuda_address *out_address);

@@ -10,20 +10,27 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { STACK_MOST = 64 };
+static _Thread_local cuda_context below[STACK_MOST]; // of fake_current, the last of them next
+static _Thread_local int below_count;
+
 static cuda_context contexts;
 static uint64_t allocations;
 
 /* ---- contexts ---- */
 
-static bool known(cuda_context context) {
+bool fake_context_known(cuda_context context) {
   for (cuda_context c = contexts; c != NULL; c = c->next)
     if (c == context) return true;
   return false;
 }
 
+static void current_pop(void) { fake_current = below_count > 0 ? below[--below_count] : NULL; }
+
 cuda_result cuCtxCreate_v2(cuda_context *out_context, unsigned int flags, cuda_ordinal device) {
   cuda_result result = fake_enter(FAKE_INITIALISED);
   if (result == CUDA_SUCCESS && (device < 0 || device >= fake_spec.devices)) result = CUDA_ERROR_INVALID_DEVICE;
+  if (result == CUDA_SUCCESS && below_count == STACK_MOST) result = CUDA_ERROR_OUT_OF_MEMORY;
   cuda_context context = result == CUDA_SUCCESS ? calloc(1, sizeof *context) : NULL;
   cuda_stream stream = context == NULL ? NULL : calloc(1, sizeof *stream);
   if (result == CUDA_SUCCESS && stream == NULL) {
@@ -33,6 +40,7 @@ cuda_result cuCtxCreate_v2(cuda_context *out_context, unsigned int flags, cuda_o
   if (result == CUDA_SUCCESS) {
     stream->context = context;
     *context = (struct CUctx_st){.ordinal = device, .streams = stream, .next = contexts};
+    if (fake_current != NULL) below[below_count++] = fake_current;
     contexts = *out_context = fake_current = context;
   }
   return fake_leave(result, "cuCtxCreate_v2", "%u %d", flags, device);
@@ -66,7 +74,7 @@ static void made_in_it_free(cuda_context context) {
 /* Waits for what is under way; gives everything back that was made in it. */
 cuda_result cuCtxDestroy_v2(cuda_context context) {
   cuda_result result = fake_enter(FAKE_INITIALISED);
-  if (result == CUDA_SUCCESS && !known(context)) result = CUDA_ERROR_INVALID_CONTEXT;
+  if (result == CUDA_SUCCESS && !fake_context_known(context)) result = CUDA_ERROR_INVALID_CONTEXT;
   if (result == CUDA_SUCCESS) {
     fake_context_wait(context);
     fake_memory_free_all(context);
@@ -83,7 +91,7 @@ cuda_result cuCtxDestroy_v2(cuda_context context) {
         *at = context->next;
         break;
       }
-    if (fake_current == context) fake_current = NULL;
+    if (fake_current == context) current_pop(); // to other threads it stays current, and is of no use there
     free(context);
   }
   return fake_leave(result, "cuCtxDestroy_v2", "%p", (void *)context);
@@ -91,9 +99,26 @@ cuda_result cuCtxDestroy_v2(cuda_context context) {
 
 cuda_result cuCtxSetCurrent(cuda_context context) {
   cuda_result result = fake_enter(FAKE_INITIALISED);
-  if (result == CUDA_SUCCESS && context != NULL && !known(context)) result = CUDA_ERROR_INVALID_CONTEXT;
-  if (result == CUDA_SUCCESS) fake_current = context;
+  if (result == CUDA_SUCCESS && context != NULL && !fake_context_known(context)) result = CUDA_ERROR_INVALID_CONTEXT;
+  if (result == CUDA_SUCCESS && context != NULL) fake_current = context;
+  if (result == CUDA_SUCCESS && context == NULL) current_pop();
   return fake_leave(result, "cuCtxSetCurrent", "%p", (void *)context);
+}
+
+cuda_result cuCtxGetCurrent(cuda_context *out_context) {
+  cuda_result result = fake_enter(FAKE_INITIALISED);
+  if (result == CUDA_SUCCESS) *out_context = fake_current;
+  return fake_leave(result, "cuCtxGetCurrent", " ");
+}
+
+cuda_result cuCtxPopCurrent_v2(cuda_context *out_context) {
+  cuda_result result = fake_enter(FAKE_INITIALISED);
+  if (result == CUDA_SUCCESS && fake_current == NULL) result = CUDA_ERROR_INVALID_CONTEXT;
+  if (result == CUDA_SUCCESS) {
+    if (out_context != NULL) *out_context = fake_current;
+    current_pop();
+  }
+  return fake_leave(result, "cuCtxPopCurrent_v2", " ");
 }
 
 /* ---- memory ---- */

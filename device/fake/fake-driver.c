@@ -40,6 +40,7 @@ cuda_result fake_enter(enum fake_need need) {
   if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
   if (need == FAKE_INITIALISED) return CUDA_SUCCESS;
   if (fake_current == NULL) return CUDA_ERROR_INVALID_CONTEXT;
+  if (!fake_context_known(fake_current)) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
   return fake_current->error;
 }
 

@@ -105,7 +105,9 @@ void fake_lock(void);
 void fake_unlock(void);
 
 cuda_result fake_init(void);
+/* Top of the thread's stack of contexts; what lies below is the business of cuCtx…. A context may have been destroyed since. */
 extern _Thread_local cuda_context fake_current;
+bool fake_context_known(cuda_context context);
 
 /* The first failure of a context sticks; its text is what cuGetErrorString gives for that error, and goes to stderr and log. */
 cuda_result fake_break(cuda_context context, cuda_result error, const char *text);

@@ -2,6 +2,7 @@
 #include "gpu-net-test.h"
 
 #include "../../base/file.h"
+#include "../../device/cuda-api.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
@@ -341,6 +342,56 @@ TEST(gpu_profile_tells_where_each_step_ran, "timeout:120") {
   CHECK_MESSAGE(on_device == 2 && on_host == 1, "%d steps on the device, %d on the host", on_device, on_host);
   net_close(&gpu);
   net_close(&cpu);
+}
+
+/* ---- a process that uses CUDA itself ---- */
+
+static void current_is(const struct cuda_api *api, cuda_context expected, const char *after) {
+  cuda_context current = NULL;
+  CHECK_MESSAGE(api->cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == expected, "another context after %s", after);
+}
+
+/* Opened on this thread, run on a second one, closed there: neither keeps a context of ours, which might be gone by then. */
+static void *run_and_close(void *argument) {
+  struct net_run *gpu = argument;
+  const struct cuda_api *api;
+  REQUIRE_OK(cuda_api(&api));
+  REQUIRE_OK(net_feed(gpu, 1, 0));
+  REQUIRE_OK(farm_context_run(gpu->context));
+  current_is(api, NULL, "a run");
+  net_close(gpu);
+  current_is(api, NULL, "the end");
+  return NULL;
+}
+
+TEST(gpu_engines_leave_the_callers_context_current, "timeout:120") {
+  net_gpu(GPU);
+  struct net net = host_between();
+  const struct cuda_api *api;
+  cuda_context theirs = NULL;
+  struct net_run gpu, second;
+  pthread_t thread;
+  net_build(&net);
+  REQUIRE_OK(cuda_api(&api));
+  REQUIRE(api->cuCtxCreate_v2(&theirs, 0, 0) == CUDA_SUCCESS);
+  for (int profile = 0; profile < 2; profile++) {
+    REQUIRE_OK(net_open(&net, "cuda", profile, &gpu));
+    current_is(api, theirs, "loading");
+    REQUIRE_OK(net_feed(&gpu, 1, 0));
+    for (int i = 0; i < 2; i++) {
+      REQUIRE_OK(farm_context_run(gpu.context));
+      current_is(api, theirs, "a run");
+    }
+    net_close(&gpu);
+    current_is(api, theirs, "the end");
+  }
+  REQUIRE_OK(net_open(&net, "cuda", false, &second));
+  REQUIRE(pthread_create(&thread, NULL, run_and_close, &second) == 0);
+  REQUIRE(pthread_join(thread, NULL) == 0);
+  current_is(api, theirs, "what another thread did");
+  REQUIRE(api->cuCtxPopCurrent_v2(&theirs) == CUDA_SUCCESS);
+  current_is(api, NULL, "all of it");
+  REQUIRE(api->cuCtxDestroy_v2(theirs) == CUDA_SUCCESS);
 }
 
 /* ---- choice of the section ---- */

@@ -38,11 +38,13 @@ enum farm_status gpu_open(struct farm_engine *engine, const char *uuid) {
 void gpu_close(struct gpu **gpu_at) {
   struct gpu *gpu = *gpu_at;
   if (!gpu) return;
+  void *before = gpu->device ? cuda_thread_take(gpu->device) : NULL;
   for (int i = 0; gpu->device && i < gpu->file->weight_count; i++) {
     if (gpu->images[i]) cuda_image_unload(&gpu->images[i]);
     if (gpu->weights[i]) cuda_free(gpu->device, &gpu->weights[i]);
   }
-  if (gpu->device) cuda_device_close(&gpu->device);
+  if (gpu->device) cuda_thread_give(gpu->device, before);
+  cuda_device_close(&gpu->device);
   pthread_mutex_destroy(&gpu->lock);
   free(gpu->weights);
   free(gpu->images);
@@ -51,11 +53,17 @@ void gpu_close(struct gpu **gpu_at) {
 }
 
 void gpu_lock(const struct farm_engine *engine) {
-  if (engine->gpu) pthread_mutex_lock(&engine->gpu->lock);
+  struct gpu *gpu = engine->gpu;
+  if (!gpu) return;
+  pthread_mutex_lock(&gpu->lock);
+  gpu->before = cuda_thread_take(gpu->device);
 }
 
 void gpu_unlock(const struct farm_engine *engine) {
-  if (engine->gpu) pthread_mutex_unlock(&engine->gpu->lock);
+  struct gpu *gpu = engine->gpu;
+  if (!gpu) return;
+  cuda_thread_give(gpu->device, gpu->before);
+  pthread_mutex_unlock(&gpu->lock);
 }
 
 enum farm_status gpu_weight(struct gpu *gpu, uint32_t weight, cuda_address *out_address) {

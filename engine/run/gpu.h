@@ -25,6 +25,7 @@
 struct gpu {
   struct cuda_device *device;
   pthread_mutex_t lock;
+  void *before; // what the thread that has the lock had as its current context
   const struct engine *file;
   cuda_address *weights;      // by weight: where it lies; 0: not there
   struct cuda_image **images; // by weight: loaded; NULL: not
@@ -59,6 +60,7 @@ enum farm_status gpu_choose(const struct engine *file, const char *wanted, const
 /* gpu-engine.c */
 enum farm_status gpu_open(struct farm_engine *engine, const char *uuid);
 void gpu_close(struct gpu **gpu);
+/* Between the two the device's context is the thread's current one; behind them it is the caller's again, who may use CUDA, too. */
 void gpu_lock(const struct farm_engine *engine);
 void gpu_unlock(const struct farm_engine *engine);
 enum farm_status gpu_weight(struct gpu *gpu, uint32_t weight, cuda_address *out_address); // uploaded on first use
