@@ -17,8 +17,8 @@ enum farm_status file_map_open(const char *path, struct file_map *out_map); // r
 void file_map_close(struct file_map *map);
 enum farm_status file_read_all(const char *path, size_t most_bytes, char **out_data,
                                size_t *out_length); // free() it; zero-terminated
-/* Written beside the target, synced, then renamed over it. A link stays a link: what it points to is replaced. What is there and no
- * file (a device, a pipe, /dev/stdout) is written into and never replaced. */
+/* Written beside the target, synced, then renamed over it. A link stays a link: what it points to is replaced. What is there and
+ * no file (a device, a pipe, /dev/stdout) is written into and never replaced. */
 enum farm_status file_write_atomic(const char *path, const void *data, size_t length);
 /* The same in parts: begin, write to `fd`, end. `status` is how writing went; end leaves nothing behind when it is an error, and
  * returns it. */
