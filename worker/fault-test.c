@@ -43,7 +43,7 @@ static enum farm_status verdict_of(int fault) { return under_asan() ? faults[fau
 static void screen_one_between_good(const char *fault, enum farm_status status) {
   const char *const variants[] = {SPEED(200), fault, SPEED(400)};
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 3, .hang_ns = 500000000u}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = WIRE_JOB_SCREEN, .variants = variants, .count = 3, .hang_ns = 1000000000u}, &outcome);
   CHECK_MESSAGE(outcome.status == FARM_OK, "%s: %s", fault, outcome.message);
   CHECK(outcome.count == 3);
   expect(&outcome, SPEED(200), FARM_OK);
@@ -86,7 +86,7 @@ static void mixed_in_order(uint64_t seed, enum wire_job_kind kind) {
     variants[i] = variants[k], variants[k] = t;
   }
   struct job_outcome outcome;
-  job_run_to_end(&(struct job_plan){.kind = kind, .variants = variants, .count = count, .hang_ns = 500000000u}, &outcome);
+  job_run_to_end(&(struct job_plan){.kind = kind, .variants = variants, .count = count, .hang_ns = 1000000000u}, &outcome);
   CHECK_MESSAGE(outcome.status == FARM_OK, "seed %llu: %s", (unsigned long long)seed, outcome.message);
   CHECK(outcome.count == count);
   for (int i = 0; i < COUNT(faults); i++) expect(&outcome, faults[i].variant, verdict_of(i));

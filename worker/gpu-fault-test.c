@@ -146,7 +146,7 @@ static void gpu_job(enum wire_job_kind kind, const char *const *variants, int co
   job_run_to_end(&(struct job_plan){.kind = kind,
                                     .variants = variants,
                                     .count = count,
-                                    .hang_ns = 1500000000u,
+                                    .hang_ns = 3000000000u,
                                     .role = "gpu-child",
                                     .supply = compiled_supply},
                  outcome);
