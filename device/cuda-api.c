@@ -3,7 +3,10 @@
 
 #include "library-search.h"
 
+#include <unistd.h>
+
 static struct cuda_api api;
+static pid_t started; // the process that called cuInit; 0: none
 
 static const struct library_function functions[] = {
 #define X(name, arguments) LIBRARY_FUNCTION(cuda_api, name)
@@ -16,6 +19,7 @@ static const struct library_function functions[] = {
 
 /* A driver that does not start is as good as none: no kernel module, another version of it, no device in this container. */
 static enum farm_status begin(void) {
+  started = getpid();
   cuda_result result = api.cuInit(0);
   const char *name = NULL, *text = NULL;
   if (result == CUDA_SUCCESS) return FARM_OK;
@@ -30,3 +34,5 @@ enum farm_status cuda_api(const struct cuda_api **out_api) {
   *out_api = &api;
   return FARM_OK;
 }
+
+bool cuda_api_forked(void) { return started && started != getpid(); }

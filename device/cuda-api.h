@@ -34,5 +34,7 @@ enum cuda_number {
 
 /* Opens the driver once per process, from any thread, and initialises it. FARM_UNSUPPORTED with the reason. */
 enum farm_status cuda_api(const struct cuda_api **out_api);
+/* Was this process forked off after the driver had been started? Then the driver refuses everything here, starting anew as well. */
+bool cuda_api_forked(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "../base/file.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
 
 static const char kernels[] = "struct scale_args { FARM_POINTER(float) x; int count; float factor; };\n"
                               "FARM_KERNEL(scale, scale_args, 128) {\n"
@@ -510,6 +511,28 @@ static void *count_devices(void *unused) {
   int count = 0;
   (void)unused;
   return cuda_device_count(&count) == FARM_OK && count == 3 ? NULL : "wrong";
+}
+
+/* A server that forks its workers: a driver does not live on in them. */
+TEST(driver_started_before_a_fork_says_so, "") {
+  fake_gpu("sm=90");
+  struct machine m = machine_open("0");
+  fflush(NULL);
+  pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int count;
+    bool told = cuda_device_count(&count) == FARM_DEVICE_LOST && strstr(status_message(), "fork first");
+    told = told && cuda_wait(m.device) == FARM_WORKER_LOST && strstr(status_message(), "fork first");
+    cuda_image_unload(&m.image);
+    cuda_device_close(&m.device);
+    _exit(!told);
+  }
+  int code;
+  REQUIRE(waitpid(child, &code, 0) == child);
+  CHECK(code == 0);
+  check_all(&m, 1);
+  machine_close(&m);
 }
 
 TEST(driver_is_opened_once_by_many_threads, "") {

@@ -52,7 +52,10 @@ static enum farm_status result_tell(const struct cuda_api *api, cuda_result resu
   const char *name = NULL, *text = NULL;
   if (api->cuGetErrorName(result, &name) != CUDA_SUCCESS || !name) name = "unknown error";
   if (api->cuGetErrorString(result, &text) != CUDA_SUCCESS || !text) text = "no text";
-  return status_set(meaning_of(result).status, "%s: %s (%d): %s", call, name, result, text);
+  const char *fork = result == CUDA_ERROR_NOT_INITIALIZED && cuda_api_forked()
+                         ? "; this process was forked off by one that had started the driver: fork first, then load engines"
+                         : "";
+  return status_set(meaning_of(result).status, "%s: %s (%d): %s%s", call, name, result, text, fork);
 }
 
 enum farm_status cuda_result_status(const struct cuda_api *api, cuda_result result, const char *call) {

@@ -14,7 +14,8 @@
  * On a GPU. Contexts of one engine share its weights there and take turns: a run has the device to itself. After an error that
  * spoils the device for this process (a failed kernel, a time-out, a lost device) every call on the engine's contexts gives the same
  * status; engines on the CPU and on other devices go on. TUNEFARM_GPU_PATIENCE: seconds until a run counts as hung (120).
- * An engine has a CUDA context of its own; every call leaves the calling thread's current one as it found it.
+ * An engine has a CUDA context of its own; every call leaves the calling thread's current one as it found it. Drivers do not
+ * survive fork: processes that are to run engines on a GPU are forked off before the first is loaded.
  *
  * Every call returns a status; farm_last_message() says more, for the calling thread.
  */

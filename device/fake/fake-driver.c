@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct fake_spec fake_spec;
 _Thread_local cuda_context fake_current;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool initialised, lost;
+static pid_t owner; // a process that was forked off after cuInit can do nothing with the driver, cuInit included
 static cuda_result broken_error;
 static char broken_text[SIMT_MESSAGE_MAX];
 
@@ -36,6 +38,7 @@ void fake_pause(void) {
 cuda_result fake_enter(enum fake_need need) {
   fake_lock();
   if (lost) return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  if (initialised && owner != getpid()) return CUDA_ERROR_NOT_INITIALIZED;
   if (need == FAKE_NOTHING) return CUDA_SUCCESS;
   if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
   if (need == FAKE_INITIALISED) return CUDA_SUCCESS;
@@ -131,6 +134,7 @@ cuda_result cuInit(unsigned int flags) {
     } else if (fake_spec.faults[FAULT_NODEVICE] != 0 || fake_spec.devices == 0)
       result = CUDA_ERROR_NO_DEVICE;
     initialised = result == CUDA_SUCCESS;
+    owner = getpid();
   }
   return fake_leave(result, "cuInit", "%u", flags);
 }
