@@ -355,6 +355,46 @@ TEST(coordinator_killed_while_workers_of_their_own_go_on, "timeout:90") {
   farm_end(&farm);
 }
 
+/* From its second second on, longer than anyone is silent who lives: a process of its own. */
+static pid_t stop_coordinator_a_while(const struct farm *farm) {
+  pid_t pid = coordinator_pid(farm), stopper = fork();
+  if (stopper != 0) return stopper;
+  clock_sleep_ns(1500000000u);
+  bool stopped = pid > 0 && kill(pid, SIGSTOP) == 0;
+  clock_sleep_ns(4000000000u);
+  _exit(stopped && kill(pid, SIGCONT) == 0 ? 0 : 1);
+}
+
+static uint64_t counter_of(struct client *client, const char *name) {
+  struct arena arena = {0};
+  struct wire_status_reply status;
+  uint64_t value = UINT64_MAX;
+  REQUIRE_OK(client_status(client, 5000, &arena, &status));
+  for (uint32_t i = 0; i < status.counters_count; i++)
+    if (strcmp(status.counters[i].name, name) == 0) value = status.counters[i].value;
+  arena_free(&arena);
+  return value;
+}
+
+TEST(coordinator_stopped_for_a_while_takes_no_lease_away, "slow timeout:90") {
+  setenv("FAKE_WORKERS", "0", 1), setenv("FAKE_MS", "2200", 1); // a job of three variants outlasts the pause
+  struct farm farm = farm_make("farm");
+  struct wire_item *items = make_items(2, "conv n");
+  struct client *client = join(&farm);
+  pid_t workers[2] = {start_worker(&farm, "0"), start_worker(&farm, "1")};
+  pid_t stopper = stop_coordinator_a_while(&farm);
+  run_build(client, items, 2, NULL, NULL);
+  int lines, different, stopped;
+  CHECK(waitpid(stopper, &stopped, 0) == stopper && stopped == 0);
+  count_log(&farm, &lines, &different);
+  CHECK_MESSAGE(different == 2 * VARIANTS && lines == different, "measured %d, %d different", lines, different);
+  uint64_t died = counter_of(client, "leases_died");
+  CHECK_MESSAGE(died == 0, "%llu leases died", (unsigned long long)died);
+  client_close(&client);
+  for (int i = 0; i < 2; i++) kill(workers[i], SIGKILL), waitpid(workers[i], NULL, 0);
+  farm_end(&farm);
+}
+
 static void kill_workers(void *context) {
   char command[300];
   (void)context;

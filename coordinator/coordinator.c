@@ -125,7 +125,7 @@ static enum farm_status commit_and_send(struct process *process) {
     for (size_t i = 0; i < process->outbox_count; i++) {
       struct outgoing *out = &process->outbox[i];
       if (router_send(process->router, out->peer, out->data, out->length) != FARM_OK)
-        core_peer_gone(process->core, clock_now_ns(), out->peer);
+        core_peer_unreachable(process->core, clock_now_ns(), out->peer);
       free(out->data);
     }
     bool sent = process->outbox_count > 0;

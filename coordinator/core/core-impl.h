@@ -41,7 +41,9 @@ struct peer {
   struct device_pool *pool;
   uint32_t credits, finished;
   bool draining;
-  uint64_t stored; // last result sequence
+  bool unreachable; // nothing can be sent to it; what it had begun waits for its next connection, or for its silence to be long
+                    // enough
+  uint64_t stored;  // last result sequence
 };
 
 /* What is remembered of a worker beyond its connection, by name (host and device). */
@@ -140,6 +142,7 @@ struct core {
   struct core_port port;
   char *build_text;
   uint64_t now, next_lease, next_sequence, heartbeat_at, progress_at, started_ns, grace_until;
+  uint64_t ticked_ns; // the last tick
   bool started, draining;
   struct map peers, builds, tasks, pools, culprits; // culprits: name → struct culprit
   struct job **jobs;
@@ -204,7 +207,9 @@ void jobs_returned(struct core *core, struct peer *worker, const struct wire_ret
 void jobs_announced(struct core *core, struct peer *worker, const struct wire_job *running);
 void jobs_restore(struct core *core, uint64_t sequence, const struct wire_job *stored);
 void jobs_of_worker_die(struct core *core, struct peer *worker, bool blame);
-void jobs_of_worker_detach(struct core *core, struct peer *worker); // its jobs wait to be named by another connection
+void jobs_of_worker_unbegun(struct core *core, struct peer *worker); // go out again at once, nobody's fault
+void jobs_excuse(struct core *core, uint64_t deaf_ns);               // time in which nothing was listened to is nobody's silence
+void jobs_of_worker_detach(struct core *core, struct peer *worker);  // its jobs wait to be named by another connection
 /* Jobs of a kind (0: all) end; their workers are told to stop, except the one whose result made them needless. */
 void jobs_of_task_stop(struct core *core, struct task *task, int kind, const struct peer *except);
 void jobs_tick(struct core *core);
@@ -227,7 +232,8 @@ void executions_finish(struct core *core, struct execution *execution, enum farm
                        const struct wire_finished *finished);
 /* Its lease died of `why`: it goes out again, three times in all. */
 void executions_retry(struct core *core, struct execution *execution, enum farm_status status, const char *why);
-/* It was given back blamelessly (`why`: what the worker says) or never begun: it goes out again, unless everybody gives it back. */
+/* It was given back blamelessly (`why`: what the worker says) or never begun: it goes out again, unless everybody gives it back.
+ */
 void executions_returned(struct core *core, struct execution *execution, const char *why);
 void executions_of_peer_end(struct core *core, uint64_t peer);
 struct execution *executions_next(struct core *core, const struct peer *worker);

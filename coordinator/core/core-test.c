@@ -5,13 +5,15 @@
  *   a submit ID FLAGS P:V[@US][/D] … a build: problem P with V variants v0 v1 …, estimated microseconds, default [v0]
  *   w started | w land V [STATUS]    a screen record of variant V of its job (median 100 + V), FAILED: TACTIC_WRONG
  *   w finish | w final | w fail      the job's end: without more, with its final record, as a whole
- *   w return V | w bye | w lost      hand back; leave; connection gone
+ *   w return V | w bye | w lost      hand back; leave; gone for good
+ *   w broken                         its connection is broken: nothing can be sent to it, nothing comes
  *   w copy W                         pretend to hold the job of W
  *   a execute S [T]                  an execute job of spec S for T threads [1]
  *   w executed                       its end
  *   a timed N                        the last DONE to a counted N variants
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
+ *   deaf S                           time passes in which the coordinator does nothing; then it ticks, then hears
  *   restart                          the coordinator is killed and comes back from what was durable
  *   x< TEXT                          the next message to x is this; "x<" alone: there is none
  */
@@ -342,6 +344,8 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
     send(bench, actor, &(struct wire_message){.type = WIRE_BYE}), actor->beating = false;
   else if (strcmp(verb, "lost") == 0)
     core_peer_gone(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
+  else if (strcmp(verb, "broken") == 0)
+    core_peer_unreachable(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
   else if (strcmp(verb, "silent") == 0)
     actor->beating = false;
   else if (strcmp(verb, "attach") == 0)
@@ -374,7 +378,11 @@ static void run(const char *name, const char *const *script) {
     size_t length = strlen(who);
     if (strcmp(who, "tick") == 0)
       tick(bench, atof(rest));
-    else if (strcmp(who, "restart") == 0)
+    else if (strcmp(who, "deaf") == 0) {
+      bench->now += (uint64_t)(atof(rest) * 1e9);
+      core_tick(bench->core, bench->now);
+      settle(bench);
+    } else if (strcmp(who, "restart") == 0)
       core_free(&bench->core), start(bench);
     else if (who[length - 1] == '<')
       who[length - 1] = 0, expect(actor_named(bench, who), rest, name, line + 1);
@@ -493,6 +501,23 @@ SCRIPT(core_end_of_a_job_counts_on_another_connection, "w hello c", "w ready 1",
        "w started", "w hello c", "w executed", "a< EXECUTED OK", "w ready 1", "tick 5", "w<")
 SCRIPT(core_end_of_a_job_is_its_workers_alone, "w hello c", "w ready 1", "a hello", "a execute x", "w< JOB execute x",
        "w started", "w2 hello c", "w2 copy w", "w2 executed", "a<", "w executed", "a< EXECUTED OK")
+
+/* The connection breaks, and is another one a moment later: nobody is suspected, nothing is measured twice. */
+SCRIPT(core_broken_connection_keeps_what_was_begun, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2",
+       "w1< JOB screen p v0 v1", "w1 started", "w1 land v0", "w2 hello c", "w2 ready 1", "w1 broken", "w2<", "tick 1",
+       "w1 hello c naming", "tick 9", "w2<", "w1 land v1", "w2< JOB final p v0 v1", "w2 final", "a< RESULT 0 OK", "a< DONE OK")
+SCRIPT(core_broken_connection_gives_back_what_was_not_begun, "w1 hello c", "w1 ready 2", "a hello", "a submit A 0 p:1",
+       "w1< JOB screen p v0", "w2 hello c", "w2 ready 1", "w1 broken", "w2< JOB screen p v0")
+SCRIPT(core_broken_connection_is_silence_in_the_end, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:1",
+       "w1< JOB screen p v0", "w1 started", "w2 hello c", "w2 ready 1", "w1 broken", "tick 2", "w2<", "tick 2",
+       "w2< JOB screen p v0", "w1 ready 1", "w1< REFUSE AGAIN")
+/* It was stopped, or waited for its disk: what it did not hear was no silence. */
+SCRIPT(core_that_did_not_listen_blames_nobody, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2",
+       "w1< JOB screen p v0 v1", "w1 started", "w2 hello c", "w2 ready 1", "tick 1", "deaf 70", "w2<", "tick 2", "w2<",
+       "w1 land v0", "w1 land v1", "w2< JOB final p v0 v1")
+SCRIPT(core_that_did_not_listen_still_hears_silence, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:1",
+       "w1< JOB screen p v0", "w1 started", "w2 hello c", "w2 ready 1", "tick 1", "w1 silent", "deaf 5", "w2<", "tick 2", "w2<",
+       "tick 2", "w2< JOB screen p v0")
 
 /* Giving back is no loss; a worker with too few threads is not asked. */
 SCRIPT(core_execute_job_outlives_many_who_give_it_back, "w hello c", "w ready 8", "a hello", "a execute x", "w< JOB execute x",

@@ -22,7 +22,10 @@ static struct peer_key key_of(uint64_t id) {
 struct peer *core_peer(const struct core *core, uint64_t id) {
   return map_get(&core->peers, key_of(id).text);
 }
-bool core_peer_greeted(const struct core *core, uint64_t peer) { return core_peer(core, peer) != NULL; }
+bool core_peer_greeted(const struct core *core, uint64_t id) {
+  const struct peer *peer = core_peer(core, id);
+  return peer && !peer->unreachable;
+}
 const struct core_counters *core_counters(const struct core *core) { return &core->counters; }
 
 const char *core_keep(struct arena *arena, const char *text) {
@@ -247,7 +250,7 @@ void core_receive(struct core *core, uint64_t now_ns, uint64_t id, const struct 
     return;
   }
   struct peer *peer = core_peer(core, id);
-  if (!peer) return refuse(core, id, FARM_AGAIN, "say HELLO");
+  if (!peer || peer->unreachable) return refuse(core, id, FARM_AGAIN, "say HELLO"); // it may have missed something
   peer->heard_ns = now_ns;
   if (is_for_the_process(message->type)) return;
   if (message->type == WIRE_BYE)
@@ -266,7 +269,30 @@ void core_peer_gone(struct core *core, uint64_t now_ns, uint64_t id) {
   jobs_dispatch(core);
 }
 
+void core_peer_unreachable(struct core *core, uint64_t now_ns, uint64_t id) {
+  struct peer *peer = core_peer(core, id);
+  if (!peer || peer->role != WIRE_ROLE_WORKER) return core_peer_gone(core, now_ns, id);
+  core->now = now_ns;
+  peer->unreachable = peer->draining = true;
+  jobs_of_worker_unbegun(core, peer);
+  jobs_dispatch(core);
+}
+
 /* ---- time ---- */
+
+/* A coordinator that was stopped, or waited for its disk, has heard nobody: that is no silence of theirs. What they said
+ * meanwhile is read after this tick. */
+static void excuse_silence(struct core *core) {
+  uint64_t deaf_ns = core->ticked_ns ? core->now - core->ticked_ns : 0;
+  core->ticked_ns = core->now;
+  if (deaf_ns <= core->options.heartbeat_ns) return;
+  for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e)) {
+    struct peer *peer = e->value;
+    peer->heard_ns = peer->heard_ns + deaf_ns < core->now ? peer->heard_ns + deaf_ns : core->now;
+  }
+  jobs_excuse(core, deaf_ns);
+  core->grace_until += deaf_ns;
+}
 
 static void bury_the_silent(struct core *core) {
   struct map_entry *e = map_next(&core->peers, NULL);
@@ -283,12 +309,14 @@ static void bury_the_silent(struct core *core) {
 
 static void beat(struct core *core) {
   for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e))
-    core_send(core, ((struct peer *)e->value)->id, &(struct wire_message){.type = WIRE_HEARTBEAT, .heartbeat = {core->now}});
+    if (!((struct peer *)e->value)->unreachable)
+      core_send(core, ((struct peer *)e->value)->id, &(struct wire_message){.type = WIRE_HEARTBEAT, .heartbeat = {core->now}});
   core->heartbeat_at = core->now + core->options.heartbeat_ns;
 }
 
 void core_tick(struct core *core, uint64_t now_ns) {
   core->now = now_ns;
+  excuse_silence(core);
   bury_the_silent(core);
   jobs_tick(core);
   builds_tick(core);

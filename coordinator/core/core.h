@@ -69,6 +69,9 @@ void core_start(struct core *core, uint64_t now_ns);
  * count as a sign of life. */
 void core_receive(struct core *core, uint64_t now_ns, uint64_t peer, const struct wire_message *message);
 void core_peer_gone(struct core *core, uint64_t now_ns, uint64_t peer);
+/* Its connection is broken: nothing can be sent. A client is gone. A worker may be back on another one in a moment: what it has
+ * begun stays its own until it has been silent for long enough. */
+void core_peer_unreachable(struct core *core, uint64_t now_ns, uint64_t peer);
 void core_tick(struct core *core, uint64_t now_ns); // every 50 to 500 ms
 bool core_peer_greeted(const struct core *core, uint64_t peer);
 
@@ -82,9 +85,9 @@ enum farm_status core_status(const struct core *core, uint64_t now_ns, struct ar
 
 #define CORE_COUNTER_LIST(X)                                                                                                     \
   X(builds)                                                                                                                      \
-  X(items) X(item_hits) X(items_merged) X(items_failed) X(jobs_leased) X(jobs_finished) X(leases_died) X(variants_timed)         \
-      X(finals) X(variants_quarantined) X(results_late) X(results_duplicate) X(results_refused) X(workers_set_aside)             \
-          X(bad_messages)
+  X(items)                                                                                                                       \
+  X(item_hits) X(items_merged) X(items_failed) X(jobs_leased) X(jobs_finished) X(leases_died) X(variants_timed) X(finals)        \
+      X(variants_quarantined) X(results_late) X(results_duplicate) X(results_refused) X(workers_set_aside) X(bad_messages)
 struct core_counters {
 #define X(name) uint64_t name;
   CORE_COUNTER_LIST(X)

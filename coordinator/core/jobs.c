@@ -142,6 +142,26 @@ void jobs_of_worker_die(struct core *core, struct peer *worker, bool blame) {
   }
 }
 
+void jobs_of_worker_unbegun(struct core *core, struct peer *worker) {
+  for (size_t i = 0; i < core->job_count;) {
+    struct job *job = core->jobs[i];
+    if (job->worker != worker || job->started) {
+      i++;
+      continue;
+    }
+    core->counters.leases_died++;
+    job_release(core, job, FARM_OK, NULL);
+    i = 0;
+  }
+}
+
+static uint64_t later(uint64_t time, uint64_t by, uint64_t at_most) { return time + by < at_most ? time + by : at_most; }
+
+void jobs_excuse(struct core *core, uint64_t deaf_ns) {
+  for (size_t i = 0; i < core->job_count; i++)
+    core->jobs[i]->progress_ns = later(core->jobs[i]->progress_ns, deaf_ns, core->now);
+}
+
 void jobs_of_worker_detach(struct core *core, struct peer *worker) {
   for (size_t i = 0; i < core->job_count; i++)
     if (core->jobs[i]->worker == worker) core->jobs[i]->worker = NULL;
