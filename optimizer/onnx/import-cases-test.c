@@ -50,6 +50,14 @@ static void old_ir_initializer_as_input(struct pb_writer *w) {
   case_end(w);
 }
 
+static void newest_opset(struct pb_writer *w) {
+  opened(w, 13, 26);
+  input_x(w);
+  onnx_node_put(w, "Swish", "", "x", "y"); // of opset 24
+  output_y(w);
+  case_end(w);
+}
+
 static void graph_after_opset_after_nodes(struct pb_writer *w) { // any order of fields
   onnx_graph_begin(w, "main");
   output_y(w);
@@ -207,7 +215,7 @@ static void nothing(struct pb_writer *w) { (void)w; }
 static void no_graph(struct pb_writer *w) { onnx_model_begin(w, 8, "tests"), onnx_opset_put(w, "", 17); }
 static void no_opset(struct pb_writer *w) { onnx_model_begin(w, 8, "tests"), onnx_graph_begin(w, "main"), onnx_graph_end(w); }
 static void opset_6(struct pb_writer *w) { opened(w, 3, 6), case_end(w); }
-static void opset_23(struct pb_writer *w) { opened(w, 11, 23), case_end(w); }
+static void opset_27(struct pb_writer *w) { opened(w, 13, 27), case_end(w); }
 static void opset_huge(struct pb_writer *w) { opened(w, 8, INT64_MAX), case_end(w); }
 static void ir_14(struct pb_writer *w) { opened(w, 14, 17), case_end(w); }
 static void ir_negative(struct pb_writer *w) { opened(w, -1, 17), case_end(w); }
@@ -402,6 +410,7 @@ static void wrong_shapes(struct pb_writer *w) {
 const struct import_case import_cases[] = {
     {"plain", plain, FARM_OK, ""},
     {"old-ir-initializer-as-input", old_ir_initializer_as_input, FARM_OK, ""},
+    {"newest-opset", newest_opset, FARM_OK, ""},
     {"any-order-of-fields", graph_after_opset_after_nodes, FARM_OK, ""},
     {"shape-arithmetic", shape_arithmetic, FARM_OK, ""},
     {"branches", branches_with_one_name, FARM_OK, ""},
@@ -414,7 +423,7 @@ const struct import_case import_cases[] = {
     {"no-graph", no_graph, FARM_INVALID, "no graph"},
     {"no-opset", no_opset, FARM_INVALID, "no opset"},
     {"opset-6", opset_6, FARM_UNSUPPORTED, "[rule: opset]"},
-    {"opset-23", opset_23, FARM_UNSUPPORTED, "[rule: opset]"},
+    {"opset-27", opset_27, FARM_UNSUPPORTED, "[rule: opset]"},
     {"opset-huge", opset_huge, FARM_UNSUPPORTED, "[rule: opset]"},
     {"ir-14", ir_14, FARM_UNSUPPORTED, "[rule: ir-version]"},
     {"ir-negative", ir_negative, FARM_INVALID, "IR version"},

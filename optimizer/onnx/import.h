@@ -9,7 +9,7 @@
  *
  * FARM_INVALID: the file is malformed or wrong (duplicate, undefined or late names, cyclic functions, bad external data, ...).
  * FARM_UNSUPPORTED: it may be right but is not for us; the message names node, operator, domain, opset and [rule: ...]:
- *   ir-version   IR versions 3 to 13             opset        ai.onnx 7 to 22
+ *   ir-version   IR versions 3 to 13             opset        ai.onnx 7 to 26
  *   operator     no row for that operator        type         only tensors as values
  *   element-type no strings                      rank         at most TENSOR_MAX_RANK
  *   attribute    lists of tensors or graphs, types; graphs handed to functions
@@ -20,7 +20,7 @@
 
 #include "../ir/graph.h"
 
-enum { ONNX_LEAST_IR = 3, ONNX_MOST_IR = 13, ONNX_LEAST_OPSET = 7, ONNX_MOST_OPSET = 22 };
+enum { ONNX_LEAST_IR = 3, ONNX_MOST_IR = 13, ONNX_LEAST_OPSET = 7, ONNX_MOST_OPSET = 26 };
 /* Nodes after inlining: at most ONNX_MAX_NODES, and at most 64 per message of the file and ONNX_LEAST_NODE_LIMIT more. */
 enum {
   ONNX_MAX_NODES = 1 << 20,
