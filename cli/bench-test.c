@@ -78,7 +78,7 @@ TEST(bench_refuses_what_is_no_problem, "") {
   command_fails(2, "no-such-tactic", "bench", problem, "--variant", "no-such-tactic");
   command_fails(2, "exclude", "bench", problem, "--time", "--tune");
   command_fails(2, "--layout", "bench", problem, "--layout", "chwn");
-  command_fails(2, "cores are wanted", "bench", problem, "--threads", "1000");
+  command_fails(2, "--threads 1000: there are", "bench", problem, "--threads", "1000");
   command_fails(5, "no operands of its own", "bench", "op Erf-13 in:f32[2] out:f32[2]");
 }
 
