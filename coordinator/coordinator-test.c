@@ -501,6 +501,22 @@ TEST(coordinator_lookup_bundles_and_status, "timeout:90") {
   farm_end(&other);
 }
 
+/* A folder's name may hold what a text on the wire may not: that is no reason to end. */
+TEST(coordinator_status_of_an_odd_folder, "") {
+  struct farm farm = farm_make("tab\there");
+  struct client *client = join(&farm);
+  struct arena arena = {0};
+  struct wire_status_reply status;
+  for (int i = 0; i < 2; i++) {
+    REQUIRE_OK(client_status(client, 5000, &arena, &status));
+    CHECK_MESSAGE(strstr(status.cache, "/tab?here"), "it is called %s", status.cache);
+  }
+  CHECK(status.uptime_s > 0 && status.epoch == 1); // still the first one
+  arena_free(&arena);
+  client_close(&client);
+  farm_end(&farm);
+}
+
 TEST(coordinator_execute_carries_blobs, "") {
   enum { BYTES = 3500000 };
   struct farm farm = farm_make("farm");

@@ -143,6 +143,15 @@ static void reply_cache(void *context, const struct wire_cache_reply *reply) {
     log_warning("cache reply: %s", status_message());
 }
 
+/* The cache folder as a text of the wire. */
+static const char *folder_text(const char *folder, struct arena *arena) {
+  char *text = arena_string(arena, folder, strlen(folder));
+  for (char *c = text; c && *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+  return text ? text : "";
+}
+
+/* What goes wrong with a reply is the asker's affair, not the end of everybody's coordinator. */
 static enum farm_status reply_status(struct process *process, uint64_t peer, uint32_t request) {
   struct arena arena = {0};
   struct wire_message message = {.type = WIRE_STATUS_REPLY};
@@ -165,11 +174,12 @@ static enum farm_status reply_status(struct process *process, uint64_t peer, uin
     counters[count++] = (struct wire_counter){"cache_artefacts", stats.artefacts};
     message.status_reply.counters = counters, message.status_reply.counters_count = count;
     message.status_reply.request = request;
-    message.status_reply.cache = process->options->cache_folder;
+    message.status_reply.cache = folder_text(process->options->cache_folder, &arena);
     status = post(process, peer, &message);
   }
   arena_free(&arena);
-  return status;
+  if (status == FARM_OK) return FARM_OK;
+  return post(process, peer, &(struct wire_message){.type = WIRE_FAULT, .fault = {request, status, status_message()}});
 }
 
 static enum farm_status handle_blob(struct process *process, uint64_t peer, const struct wire_message *message) {
