@@ -413,8 +413,11 @@ TEST(gpu_section_is_taken_where_one_fits, "timeout:120") {
       {GPU, NULL, "GPU-no-such", FARM_NOT_FOUND, "GPU-no-such"},
       {"sm=80", NULL, NULL, FARM_OK, "cpu"},
       {"sm=80", "cuda", NULL, FARM_MISMATCH, "SM version 80"},
+      {"sm=80", NULL, "0", FARM_MISMATCH, "SM version 80"},
+      {GPU ",devices=2", NULL, "gpu-66616b65-6375-6461-0000-000000000001", FARM_OK, "-000000000001"},
       {"fault=nodevice@1", NULL, NULL, FARM_OK, "cpu"},
       {"fault=nodevice@1", "cuda", NULL, FARM_MISMATCH, "cuda"},
+      {"fault=nodevice@1", NULL, "0", FARM_MISMATCH, "does not start"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     pid_t child = fork(); // a driver reads its description once

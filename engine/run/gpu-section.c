@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NO_FIT, FITS, FITS_MEASURED, SAME_CLASS };
 
@@ -42,23 +43,24 @@ static void device_try(struct search *search, const struct cuda_properties *abou
 static bool is_device(const char *wanted, const struct cuda_properties *about) {
   char ordinal[16];
   snprintf(ordinal, sizeof ordinal, "%d", about->ordinal);
-  return !wanted || strcmp(wanted, about->uuid) == 0 || strcmp(wanted, ordinal) == 0;
+  return !wanted || strcasecmp(wanted, about->uuid) == 0 || strcmp(wanted, ordinal) == 0;
 }
 
 enum farm_status gpu_choose(const struct engine *file, const char *wanted, const char *device, struct gpu_choice *out) {
   struct search search = {.file = file, .wanted = wanted};
-  struct cuda_properties about;
+  struct cuda_properties about, last = {0};
   int count, named = 0;
   TRY(cuda_device_count(&count));
   for (int i = 0; i < count; i++) {
     TRY(cuda_device_properties(i, &about));
     if (!is_device(device, &about)) continue;
     named++;
+    last = about;
     device_try(&search, &about);
   }
   FAIL_IF(named == 0, FARM_NOT_FOUND, "this machine has no GPU %s", device ? device : "");
-  FAIL_IF(search.best_fit == NO_FIT, FARM_UNSUPPORTED, "of its sections none fits %s of this machine (SM version %d)", about.name,
-          about.sm);
+  FAIL_IF(search.best_fit == NO_FIT, FARM_UNSUPPORTED, "of its sections none fits %s of this machine (SM version %d)", last.name,
+          last.sm);
   *out = search.best;
   return FARM_OK;
 }

@@ -113,7 +113,8 @@ enum farm_status section_choose(struct farm_engine *engine, const char *wanted, 
   char no_gpu[512] = "";
   if (device || has_gpu_section(engine, wanted)) {
     enum farm_status status = gpu_section_take(engine, wanted, device);
-    if (status != FARM_UNSUPPORTED || device || engine->section) return status;
+    if (status != FARM_UNSUPPORTED || engine->section) return status;
+    if (device) return status_set(FARM_MISMATCH, "no section fits GPU %.64s: %s", device, status_message());
     snprintf(no_gpu, sizeof no_gpu, "; %s", status_message());
   }
   return cpu_section_take(engine, wanted, threads, no_gpu);
