@@ -125,3 +125,18 @@ TEST(cuda_engine_of_mlp, "slow parallel timeout:300") {
   with_gpu("sm=90,product=fake,mem=2g");
   command_works("run", first, "--duration", "0", "--reference", model);
 }
+
+/* Joining the class token to the patches and all else: the model is the GPU's alone. */
+TEST(cuda_engine_of_vit_needs_no_host, "slow parallel timeout:300") {
+  const char *model = in_folder("vit.onnx"), *engine = in_folder("vit.engine"), *report = in_folder("report.json");
+  char option[2 * PATH_MAX + 16];
+  REQUIRE_OK(synth_write("vit-b16", &(struct synth_options){.seed = 1, .dtype = DTYPE_F32, .batch = 1}, model));
+  compiler_only();
+  snprintf(option, sizeof option, "--json=%.4000s", report);
+  command_works("build", model, "-o", engine, "--target", "cuda-sm90", "--effort", "0", option);
+  json_error_t error;
+  json_t *built = json_load_file(report, 0, &error), *gpu = json_array_get(json_object_get(built, "targets"), 0);
+  CHECK(json_object_get(gpu, "host_steps") && number_at(gpu, "host_steps") == 0);
+  CHECK(json_array_size(json_object_get(gpu, "layers")) > 60);
+  json_decref(built);
+}

@@ -19,7 +19,7 @@ bool op_text_is(const struct problem *problem, const char *name);
 bool op_text_operands(const struct problem *problem, struct op_operands *out);
 /* `otherwise` where the text has no such attribute; false when it is not one integer. */
 bool op_text_int(const struct problem *problem, const char *attr, int64_t otherwise, int64_t *out);
-/* How many integers the attribute has (at most `most`); -1 where the text has no such attribute; false when it is no such list. */
+/* *out_count: how many integers it has, at most `most`; -1 where the text has no such attribute; false when it is no such list. */
 bool op_text_ints(const struct problem *problem, const char *attr, int64_t *out, int most, int *out_count);
 /* What stands behind `attr=`, as it is written ("\"constant\"", "0.5"); NULL where the text has no such attribute. */
 const char *op_text_attr(const struct problem *problem, const char *attr, size_t *out_length);

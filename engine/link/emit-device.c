@@ -42,12 +42,18 @@ static bool lies_on_device(const struct plan *plan, uint32_t index) {
   return bytes && value->bytes > 0;
 }
 
+/* Shapes and parameters that the host computes when shapes are prepared: a kernel's launch is made of them. */
+static bool known_on_host(const struct emitter *emitter, const struct node *node, const struct plan_step *step, int i) {
+  bool contents = i < 32 && node->row->host_inputs >> i & 1;
+  return contents && step->inputs[i] != PLAN_NO_INDEX && emitter->plan->values[step->inputs[i]].place == VALUE_HOST;
+}
+
 bool emit_may_run_on_device(const struct emitter *emitter, const struct node *node, const struct plan_step *step) {
   if (node->graph != emitter->model->graph) return false;
   for (int i = 0; i < node->output_count; i++)
     if (node->outputs[i] && emitter->unsettled[node->outputs[i]->id]) return false;
   for (int i = 0; i < step->input_count; i++)
-    if (!lies_on_device(emitter->plan, step->inputs[i])) return false;
+    if (!lies_on_device(emitter->plan, step->inputs[i]) && !known_on_host(emitter, node, step, i)) return false;
   for (int i = 0; i < step->output_count; i++)
     if (!lies_on_device(emitter->plan, step->outputs[i])) return false;
   return true;

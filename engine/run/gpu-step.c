@@ -39,6 +39,17 @@ static enum farm_status image_fits(const struct step_state *state, struct arena 
   return FARM_OK;
 }
 
+/* What the operator reads on the host is given by its contents. */
+static bool read_on_host(const struct step_state *state, int input) {
+  return input < 32 && state->step->operation.row->host_inputs >> input & 1;
+}
+
+static const struct tensor *contents_of(const struct prepared *prepared, const struct step_state *state, int input) {
+  const struct tensor *tensor = state->inputs[input];
+  bool known = prepared->flags[state->step->plan->inputs[input]] & VALUE_DATA_SETTLED;
+  return known && (tensor->data || is_empty(tensor)) ? tensor : NULL;
+}
+
 static enum farm_status operands_find(struct farm_context *context, const struct prepared *prepared,
                                       const struct step_state *state, struct cuda_call *call, bool *out_there) {
   const struct plan_step *plan = state->step->plan;
@@ -49,6 +60,9 @@ static enum farm_status operands_find(struct farm_context *context, const struct
     uint32_t v = is_input ? plan->inputs[k] : plan->outputs[k];
     bool packed = is_input && plan->packed_weight != PLAN_NO_INDEX && plan->packed_input == (uint32_t)k;
     if (v == PLAN_NO_INDEX || packed) continue;
+    if (is_input && read_on_host(state, k)) call->contents[k] = contents_of(prepared, state, k);
+    if (is_input && call->contents[k]) continue;
+    if (is_empty(is_input ? state->inputs[k] : state->outputs[k])) continue; // no byte of it is touched
     cuda_address *address = is_input ? &call->inputs[k] : &call->outputs[k];
     TRY(gpu_value_address(context, prepared, v, address));
     *out_there = *address != 0;

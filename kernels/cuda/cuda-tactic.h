@@ -32,6 +32,8 @@ struct cuda_call {
   const struct variant *variant;
   const struct operation_scalars *scalars; // never NULL
   cuda_address inputs[PROBLEM_MAX_OPERANDS], outputs[PROBLEM_MAX_OPERANDS];
+  /* Of inputs that the operator reads on the host (operator_row.host_inputs): what is known before it runs, with data, else NULL. */
+  const struct tensor *contents[PROBLEM_MAX_OPERANDS];
   cuda_address packed;    // what `pack` made of the packed operand; 0: none
   cuda_address workspace; // tactic.workspace bytes
 };

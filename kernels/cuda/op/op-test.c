@@ -1,9 +1,7 @@
 /* Operations of no kind on a GPU: which texts they take, that these compile, and that results in the emulator are those of the
  * operators' references. Such problems have no operands of their own, so the operands are made here.
  */
-#include "../../../operators/operation.h"
-#include "../cuda-launch.h"
-#include "../cuda-sweep-test.h"
+#include "op-case-test.h"
 
 #include <math.h>
 
@@ -24,6 +22,22 @@ static const char *const problems[] = {
     "op Cast-13 to=5 in:u32[] out:i16[]",
     "op Cast-13 to=10 in:u8[3] out:f16[3]",
     "op Cast-13 to=4 in:bf16[3] out:u16[3]",
+    "op Concat-13 axis=1 in:f32[1,1,768] in:f32[1,196,768] out:f32[1,197,768]",
+    "op Concat-4 in:f16[2,3] in:f16[2,0] out:f16[2,3]",
+    "op Split-13 axis=-1 in:i64[4,9] in:i64[2] out:i64[4,5] out:i64[4,4]",
+    "op Split-18 axis=0 num_outputs=3 in:u8[7] out:u8[3]",
+    "op Slice-13 in:f32[9,40] in:i64[1] in:i64[1] in:i64[1] in:i64[1] out:f32[9,3]",
+    "op Slice-13 in:f32[9,40] in:i32[2] in:i32[2] in:- in:i32[2] out:f32[2,3]",
+    "op Slice-1 axes=0,1 ends=3,3 starts=1,0 in:bool[9,40] out:bool[2,3]",
+    "op Expand-13 in:bf16[3,1] in:i64[3] out:bf16[2,3,5]",
+    "op Expand-8 in:i32[] in:i64[0] out:i32[]",
+    "op Tile-13 in:f64[2,3] in:i64[2] out:f64[4,9]",
+    "op Tile-6 in:f32[0,3] in:i64[2] out:f32[0,9]",
+    "op Pad-13 in:f32[2,3] in:i64[4] in:f32[] out:f32[4,3]",
+    "op Pad-21 mode=\"constant\" in:u8[2,3] in:i64[2] in:- in:i64[1] out:u8[2,9]",
+    "op Pad-2 pads=0,0,1,1 value=-0.5 in:f16[2,3] out:f16[3,4]",
+    "op DepthToSpace-13 blocksize=2 mode=\"CRD\" in:f32[1,8,2,3] out:f32[1,2,4,6]",
+    "op SpaceToDepth-13 blocksize=3 in:i8[1,1,6,3] out:i8[1,9,2,1]",
 };
 
 /* Variants differ in their numbers of threads alone: `most` 1 takes one of them. */
@@ -81,6 +95,44 @@ TEST(cuda_operations_take_what_they_understand, "") {
       "op Cast-13 to=13 in:f32[3] out:u64[3]",
       "op Cast-19 saturate=0 to=17 in:f32[3] out:e4m3[3]",
       "op CastLike-15 in:i64[3] in:f32[1] out:f32[3]",
+      "op Concat-13 axis=1 in:string[1,2] in:string[1,2] out:string[1,4]",
+      "op Concat-13 axis=1 in:c128[1,2] in:c128[1,2] out:c128[1,4]",
+      "op Concat-13 axis=1 in:u4[1,2] in:u4[1,2] out:u4[1,4]",
+      "op Concat-13 axis=1 in:f32[1,2] in:f32[1,2] out:f32[1,5]",
+      "op Concat-13 axis=1 in:f32[1,2] in:f32[1,2] out:f32[1,3]",
+      "op Concat-13 axis=1 in:f32[1,2] in:f16[1,2] out:f32[1,4]",
+      "op Concat-13 axis=1 in:f32[1,2] in:f32[2,2] out:f32[1,4]",
+      "op Concat-13 axis=1 in:f32[1,2] in:- out:f32[1,2]",
+      "op Concat-13 axis=2 in:f32[1,2] in:f32[1,2] out:f32[1,4]",
+      "op Concat-13 axis=-3 in:f32[1,2] in:f32[1,2] out:f32[1,4]",
+      "op Concat-13 axis=0 in:f32[] in:f32[] out:f32[]",
+      "op Concat-13 axis=0 in:f32[1,99999999999999999] in:f32[0,99999999999999999] out:f32[1,99999999999999999]",
+      "op Concat-13 axis=1 in:f32[0,2] in:f32[0,9223372036854775807] out:f32[0,9223372036854775807]",
+      "op ConcatFromSequence-11 axis=0 in:f32[1] out:f32[1]",
+      "op Split-13 axis=0 in:f32[4] in:i64[2] out:f32[3] out:f32[2]",
+      "op Split-13 axis=0 in:f32[4] in:i64[2] out:- out:f32[2]",
+      "op Slice-13 in:f32[9] in:i64[1] in:i64[1] out:f32[10]",
+      "op Slice-13 in:f32[9] in:i64[1] in:i64[1] out:f32[9,1]",
+      "op Slice-13 in:f32[9] in:i64[1] in:i64[1] in:i64[2] out:f32[3]",
+      "op Slice-13 in:f32[9] in:i64[1] in:i64[1] in:i64[1] in:i64[0] out:f32[3]",
+      "op Slice-13 in:f32[9] in:f32[1] in:i64[1] out:f32[3]",
+      "op Slice-13 in:f32[9] in:i64[2] in:i64[2] out:f32[3]",
+      "op Slice-13 in:f32[9] out:f32[3]",
+      "op Slice-13 in:string[9] in:i64[1] in:i64[1] out:string[3]",
+      "op Expand-13 in:f32[3] in:i64[1] out:f32[4]",
+      "op Expand-13 in:f32[3,1] in:i64[1] out:f32[3]",
+      "op Expand-13 in:string[1] in:i64[1] out:string[4]",
+      "op Tile-13 in:f32[3] in:i64[1] out:f32[4]",
+      "op Tile-13 in:f32[0] in:i64[1] out:f32[4]",
+      "op Pad-13 mode=\"edge\" in:f32[3] in:i64[2] out:f32[4]",
+      "op Pad-13 in:f32[3] in:i64[2] in:f16[] out:f32[4]",
+      "op Pad-13 in:f32[3] in:i64[2] in:f32[2] out:f32[4]",
+      "op Pad-13 in:f32[3] out:f32[4]",
+      "op Pad-2 pads=0,1 value=nan in:f32[3] out:f32[4]",
+      "op DepthToSpace-13 blocksize=2 mode=\"RCD\" in:f32[1,8,2,3] out:f32[1,2,4,6]",
+      "op DepthToSpace-13 blocksize=2 in:f32[1,8,2,3] out:f32[1,2,4,7]",
+      "op DepthToSpace-13 in:f32[1,8,2,3] out:f32[1,2,4,6]",
+      "op SpaceToDepth-13 blocksize=2 in:i8[1,1,6,3] out:i8[1,4,3,1]",
   };
   struct arena arena = {0};
   struct device_class device_class;
@@ -98,123 +150,6 @@ TEST(cuda_operations_take_what_they_understand, "") {
     double cost = variant_cost(&problem, &best, &device_class, 1);
     CHECK_MESSAGE(cost > 1000 && cost < 1e6, "%s costs %g ns", problems[i], cost);
   }
-  arena_free(&arena);
-}
-
-/* ---- on a device ---- */
-
-enum { OPERANDS = 3 };
-
-struct operation_case {
-  struct operation operation;
-  struct attr attr;
-  int input_count;
-  struct tensor tensors[OPERANDS]; // inputs, then the output as it is expected
-  const struct tensor *inputs[OPERANDS];
-  const struct tensor *output;
-};
-
-static void case_open(struct operation_case *made, const char *name, const char *attr, int64_t value) {
-  *made = (struct operation_case){.attr = {.name = attr, .type = ATTR_INT, .count = 1, .i = value}};
-  made->operation = (struct operation){operator_find("", name, 13), {&made->attr, 1}, 13};
-  REQUIRE(made->operation.row);
-}
-
-static struct tensor *case_tensor(struct operation_case *made, bool is_input, enum dtype dtype, int rank, const int64_t *dims) {
-  struct tensor *tensor = &made->tensors[made->input_count];
-  *tensor = (struct tensor){.dtype = dtype, .rank = rank};
-  for (int i = 0; i < rank; i++) tensor->dims[i] = dims[i];
-  REQUIRE_OK(tensor_alloc(tensor));
-  if (is_input)
-    made->inputs[made->input_count++] = tensor;
-  else
-    made->output = tensor;
-  return tensor;
-}
-
-static void case_expect(struct operation_case *made) {
-  struct tensor *outputs[] = {&made->tensors[made->input_count]};
-  struct reference_call call = {.row = made->operation.row,
-                                .attrs = &made->operation.attrs,
-                                .opset = made->operation.opset,
-                                .input_count = made->input_count,
-                                .inputs = made->inputs,
-                                .output_count = 1,
-                                .outputs = outputs};
-  REQUIRE_OK(made->operation.row->reference(&call));
-}
-
-static void case_close(struct operation_case *made) {
-  for (int i = 0; i <= made->input_count; i++) tensor_free(&made->tensors[i]);
-}
-
-/* To the bit, but for NaN. */
-static void case_compare(const struct operation_case *made, const char *what, const void *got) {
-  const struct tensor *wanted = made->output;
-  const size_t bytes = (size_t)dtype_bits(wanted->dtype) / 8;
-  for (int64_t i = 0; i < tensor_elems(wanted); i++) {
-    const double a = dtype_load_f64(wanted->dtype, got, i), b = dtype_load_f64(wanted->dtype, wanted->data, i);
-    const bool same = memcmp((const char *)got + (size_t)i * bytes, (const char *)wanted->data + (size_t)i * bytes, bytes) == 0;
-    CHECK_MESSAGE(same || (a != a && b != b), "%s: element %lld is %.17g instead of %.17g", what, (long long)i, a, b);
-    if (!same && !(a != a && b != b)) return;
-  }
-}
-
-static struct cuda_image *case_image(struct cuda_sweep *sweep, const struct problem *problem, const struct variant *variant) {
-  struct strbuf source = {0};
-  struct bytes_writer cubin = {0};
-  struct cuda_image *image = NULL;
-  REQUIRE_OK(cuda_tactic_of(variant->tactic)->source(problem, variant, &source));
-  REQUIRE_OK(cuda_sweep_cubin(sweep, strbuf_text(&source), sweep->device_class.sm, &cubin));
-  REQUIRE_OK(cuda_image_load(sweep->device, cubin.data, cubin.length, &image));
-  strbuf_free(&source);
-  bytes_writer_free(&cubin);
-  return image;
-}
-
-/* Allocations are as large as what they hold: the emulator sees every byte beyond. */
-static void variant_run(struct cuda_sweep *sweep, const struct operation_case *made, const struct problem *problem,
-                        const struct variant *variant) {
-  struct cuda_image *image = case_image(sweep, problem, variant);
-  const struct operation_scalars scalars = {0};
-  struct cuda_call call = {.problem = problem, .variant = variant, .scalars = &scalars};
-  struct cuda_step *step = NULL;
-  const size_t bytes = tensor_bytes(made->output);
-  unsigned char *got = malloc(bytes + 1);
-  REQUIRE(got);
-  for (int i = 0; i < made->input_count; i++) {
-    const size_t in = tensor_bytes(made->inputs[i]);
-    REQUIRE_OK(cuda_alloc(sweep->device, in ? in : 1, &call.inputs[i]));
-    if (in) REQUIRE_OK(cuda_copy_in(sweep->device, call.inputs[i], made->inputs[i]->data, in));
-  }
-  REQUIRE_OK(cuda_alloc(sweep->device, bytes ? bytes : 1, &call.outputs[0]));
-  REQUIRE_OK(cuda_fill(sweep->device, call.outputs[0], 0xa5, bytes ? bytes : 1));
-  REQUIRE_OK(cuda_step_make(sweep->device, image, &call, &step));
-  REQUIRE_OK(cuda_step_enqueue(step));
-  REQUIRE_OK(cuda_copy_out(sweep->device, got, call.outputs[0], bytes ? bytes : 1));
-  REQUIRE_OK(cuda_wait(sweep->device));
-  if (bytes)
-    case_compare(made, problem->op_text, got);
-  else
-    CHECK(got[0] == 0xa5);
-  cuda_step_free(&step);
-  for (int i = 0; i < made->input_count; i++) cuda_free(sweep->device, &call.inputs[i]);
-  cuda_free(sweep->device, &call.outputs[0]);
-  cuda_image_unload(&image);
-  free(got);
-  sweep->checked++;
-}
-
-static void case_run(struct cuda_sweep *sweep, const struct operation_case *made) {
-  struct arena arena = {0};
-  struct problem problem;
-  struct variant variants[8];
-  REQUIRE_OK(operation_problem(&made->operation, made->inputs, made->input_count, 0, &made->output, 1, &arena, &problem));
-  CHECK(problem.kind == PROBLEM_OP);
-  int count = catalogue_variants(&problem, &sweep->device_class, LAYOUT_ANY, variants, 8);
-  CHECK_MESSAGE(count > 0 && count <= 8, "%s has %d variants", problem.op_text, count);
-  for (int i = 0; i < count && i < 8; i++)
-    if (sweep->stride == 1 || i == 0) variant_run(sweep, made, &problem, &variants[i]);
   arena_free(&arena);
 }
 
@@ -251,9 +186,6 @@ static void gather_case(struct cuda_sweep *sweep, enum dtype dtype, enum dtype i
   case_run(sweep, &made);
   case_close(&made);
 }
-#define DIMS(...)                                                                                                                \
-  (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
-
 static void gathers(struct cuda_sweep *sweep, enum dtype dtype, enum dtype index, int bad) {
   gather_case(sweep, dtype, index, DIMS(9, 64), 0, DIMS(2, 50), bad);      // units of 16 bytes
   gather_case(sweep, dtype, index, DIMS(3, 5, 7), 1, DIMS(11), bad);       // of one element
