@@ -569,6 +569,54 @@ TEST(coordinator_leaves_when_idle_and_only_one_runs, "") {
   CHECK(!place_is_locked(farm.folder));
 }
 
+static bool is_running(pid_t pid) { // one that nobody waits for may stay as a zombie
+  char path[64], text[256] = "";
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  FILE *file = fopen(path, "r");
+  size_t got = file ? fread(text, 1, sizeof text - 1, file) : 0;
+  if (file) fclose(file);
+  return got && !strstr(text, ") Z");
+}
+
+/* Cleaners of temporary folders take sockets away, and so does the end of a login. */
+TEST(coordinator_whose_socket_was_removed_is_found_again, "") {
+  struct farm farm = farm_make("farm");
+  char endpoint[COORDINATOR_ENDPOINT_MOST];
+  struct wire_item *items = make_items(3, "gemm m");
+  ensure(farm.folder);
+  pid_t pid = coordinator_pid(&farm);
+  REQUIRE(pid > 0);
+  REQUIRE_OK(coordinator_endpoint(farm.folder, endpoint));
+  REQUIRE(unlink(endpoint + strlen("ipc://")) == 0);
+  struct client *client = join(&farm);
+  run_build(client, items, 3, NULL, NULL);
+  CHECK(coordinator_pid(&farm) == pid);
+  client_close(&client);
+  farm_end(&farm);
+}
+
+/* Somebody removes the whole cache folder: the next build has a coordinator of its own there, and keeps it when the first one,
+ * whose folder is gone, leaves and takes the socket of that name with it. */
+TEST(coordinator_whose_folder_was_removed_leaves, "timeout:60") {
+  struct farm farm = farm_make("farm");
+  char command[700];
+  ensure(farm.folder);
+  pid_t first = coordinator_pid(&farm);
+  snprintf(command, sizeof command, "rm -rf %s", farm.folder);
+  REQUIRE(system(command) == 0);
+  struct client *client = join(&farm);
+  pid_t second = coordinator_pid(&farm);
+  CHECK(second > 0 && second != first);
+  for (int i = 0; i < 500 && is_running(first); i++) clock_sleep_ns(10000000);
+  CHECK(!is_running(first));
+  run_build(client, make_items(3, "gemm m"), 3, NULL, NULL);
+  client_close(&client);
+  client = join(&farm);
+  CHECK(coordinator_pid(&farm) == second);
+  client_close(&client);
+  farm_end(&farm);
+}
+
 TEST(coordinator_refuses_open_doors, "") {
   CHECK(place_check_tcp("tcp://127.0.0.1:7410") == FARM_OK && place_check_tcp("tcp://localhost:*") == FARM_OK &&
         place_check_tcp("tcp://[::1]:7410") == FARM_OK);

@@ -39,7 +39,7 @@ struct process {
   struct children children;
   struct outgoing *outbox; // waits for the commit
   size_t outbox_count, outbox_capacity, put_bytes;
-  uint64_t idle_since_ns, tick_at_ns, drain_until_ns;
+  uint64_t idle_since_ns, tick_at_ns, drain_until_ns, place_at_ns;
   uint64_t bad_peer; // who sent malformed frames last
   int bad_frames;
   uint64_t current_peer; // of the CACHE message in hand
@@ -297,6 +297,28 @@ static void close_all(struct process *process) {
   free(process->outbox);
 }
 
+/* Socket and folder may be removed under a coordinator: by cleaners of temporary folders, the end of a login, `rm -r`. A socket
+ * is made again. Without its folder it leaves; should a successor have a socket of the same name, that one goes with it and is
+ * made again, too. */
+static void look_after_place(struct process *process, uint64_t now) {
+  const char *folder = process->options->cache_folder;
+  char endpoint[COORDINATOR_ENDPOINT_MOST]; // may be another than before: the runtime folder may be gone, too
+  if (now < process->place_at_ns || told_to_stop) return;
+  process->place_at_ns = now + 1000000000ull;
+  if (!place_is_kept(folder, process->lock_fd)) {
+    log_warning("%s was removed or replaced: its coordinator leaves", folder);
+    told_to_stop = 1;
+  } else if (place_socket_is_gone(process->endpoint)) {
+    enum farm_status status = coordinator_endpoint(folder, endpoint);
+    if (status == FARM_OK) status = router_bind(process->router, endpoint);
+    log_warning("%s was removed: %s", process->endpoint, status == FARM_OK ? "made again" : status_message());
+    if (status == FARM_OK)
+      memcpy(process->endpoint, endpoint, sizeof endpoint); // children started from now on use it
+    else
+      process->place_at_ns = now + 60 * 1000000000ull;
+  }
+}
+
 static bool is_over(struct process *process, uint64_t now) {
   if (told_to_stop && !process->drain_until_ns) {
     core_drain(process->core, now);
@@ -315,6 +337,7 @@ static enum farm_status serve(struct process *process) {
       process->tick_at_ns = now + TICK_MS * 1000000ull;
       core_tick(process->core, now);
       if (!process->drain_until_ns) children_tick(&process->children, now);
+      look_after_place(process, now);
     }
     TRY(receive_some(process));
     bool over = is_over(process, now);

@@ -61,7 +61,21 @@ bool place_is_locked(const char *cache_folder) {
   return locked;
 }
 
+bool place_is_kept(const char *cache_folder, int fd) {
+  char path[PATH_MAX];
+  struct stat held, named;
+  snprintf(path, sizeof path, "%.4000s/lock", cache_folder);
+  if (fstat(fd, &held) != 0) return true; // it cannot be said
+  if (stat(path, &named) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 /* ---- the socket ---- */
+
+bool place_socket_is_gone(const char *endpoint) {
+  struct stat info;
+  return strncmp(endpoint, "ipc://", 6) == 0 && stat(endpoint + 6, &info) != 0 && errno == ENOENT;
+}
 
 static enum farm_status check_private(const char *folder) {
   struct stat info;
