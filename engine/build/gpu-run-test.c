@@ -124,6 +124,45 @@ TEST(gpu_and_host_write_parts_of_one_value, "timeout:120") {
   net_check(&net, 0);
 }
 
+/* y = x - (the first part of x), and nothing reads x any more: yet y cannot be written over it, for the part is read again for each row.
+ * What is an output is never written over. */
+static struct net part_of_itself(const char *name, bool x_is_output) {
+  struct net net = net_begin(name);
+  net_input(&net, "in", "3 8");
+  NET_WEIGHT(&net, "w", 8, 4096);
+  NET_WEIGHT(&net, "v", 4096, 5);
+  net_node(&net, "MatMul", "in w", "x");
+  onnx_node_begin(&net.writer, "Split", "", "split", "x", "a b c");
+  onnx_attr_int(&net.writer, "axis", 0);
+  onnx_node_end(&net.writer);
+  net_node(&net, "Add", "b c", "bc");
+  net_node(&net, "Sub", "x a", "y");
+  net_node(&net, "MatMul", "y v", "z");
+  net_output(&net, "z", "3 5");
+  net_output(&net, "bc", "1 4096");
+  if (x_is_output) net_output(&net, "x", "3 4096");
+  return net;
+}
+
+TEST(gpu_and_cpu_do_not_write_over_what_is_read_again, "timeout:120") {
+  net_gpu(GPU);
+  struct net net = part_of_itself("part", false), other = part_of_itself("other", true);
+  struct net_run run, expected;
+  CHECK(net_build(&net) == 0);
+  net_build(&other);
+  REQUIRE_OK(net_open(&other, "cpu", false, &expected));
+  REQUIRE_OK(net_feed(&expected, 1, 0));
+  REQUIRE_OK(farm_context_run(expected.context));
+  for (int i = 0; i < 2; i++) {
+    REQUIRE_OK(net_open(&net, i ? "cuda" : "cpu", false, &run));
+    REQUIRE_OK(net_feed(&run, 1, 0));
+    REQUIRE_OK(farm_context_run(run.context));
+    net_compare(&run, &expected);
+    net_close(&run);
+  }
+  net_close(&expected);
+}
+
 static void branch(struct net *net, const char *attribute, const char *op) {
   char made[16];
   snprintf(made, sizeof made, "in_%.4s", attribute);

@@ -70,7 +70,17 @@ static void lives_find(struct storages *storages) {
   }
 }
 
-/* May this step write its output over input `i`? Only maps read and write element by element. */
+/* Does the step read a storage as another value than input `i`: as a part of a split, or as what it is a part of? */
+static bool reads_otherwise(const struct storages *storages, const struct plan_step *step, int i, uint32_t storage) {
+  for (int k = 0; k < step->input_count; k++)
+    if (step->inputs[k] != PLAN_NO_INDEX && step->inputs[k] != step->inputs[i] &&
+        storage_of(storages, step->inputs[k]) == storage)
+      return true;
+  return false;
+}
+
+/* May this step write its output over input `i`? Only maps read and write element by element; a part that is repeated along the
+ * whole is read again after its own elements were written. */
 static bool may_write_over(const struct storages *storages, const struct plan_step *step, int i, int s) {
   const struct plan *plan = storages->plan;
   uint32_t in = step->inputs[i], out = step->outputs[0];
@@ -79,7 +89,8 @@ static bool may_write_over(const struct storages *storages, const struct plan_st
   if (from->place != VALUE_ARENA || to->place != VALUE_ARENA) return false;
   if (from->type.dtype != to->type.dtype || from->bytes != to->bytes || !tensor_shape_equal(&from->type, &to->type)) return false;
   uint32_t storage = storage_of(storages, in);
-  return storages->last[storage] == s && plan->values[storage].bytes == to->bytes;
+  return storages->last[storage] == s && plan->values[storage].bytes == to->bytes &&
+         !reads_otherwise(storages, step, i, storage);
 }
 
 static void write_in_place(struct storages *storages) {
