@@ -595,6 +595,24 @@ TEST(coordinator_whose_socket_was_removed_is_found_again, "") {
   farm_end(&farm);
 }
 
+/* One folder, two environments: a login's and a cron job's, which has no XDG_RUNTIME_DIR. */
+TEST(coordinator_is_found_from_another_environment, "") {
+  struct farm farm = farm_make("farm");
+  char login[600], command[700];
+  snprintf(login, sizeof login, "%s/run", test_folder());
+  snprintf(command, sizeof command, "mkdir -m 700 %s", login);
+  REQUIRE(system(command) == 0 && strlen(login) < 60);
+  setenv("XDG_RUNTIME_DIR", login, 1);
+  ensure(farm.folder);
+  pid_t pid = coordinator_pid(&farm);
+  unsetenv("XDG_RUNTIME_DIR");
+  struct client *client = join(&farm);
+  run_build(client, make_items(3, "gemm m"), 3, NULL, NULL);
+  CHECK(pid > 0 && coordinator_pid(&farm) == pid);
+  client_close(&client);
+  farm_end(&farm);
+}
+
 /* Somebody removes the whole cache folder: the next build has a coordinator of its own there, and keeps it when the first one,
  * whose folder is gone, leaves and takes the socket of that name with it. */
 TEST(coordinator_whose_folder_was_removed_leaves, "timeout:60") {

@@ -281,6 +281,7 @@ static enum farm_status open_all(struct process *process) {
   TRY(start_core(process, epoch));
   TRY(router_open(&process->router));
   TRY(router_bind(process->router, process->endpoint));
+  place_announce(process->lock_fd, process->endpoint);
   for (int i = 0; i < o->tcp_count; i++) TRY(router_bind(process->router, o->tcp[i]));
   return children_open(o, process->endpoint, &process->children);
 }
@@ -312,9 +313,10 @@ static void look_after_place(struct process *process, uint64_t now) {
     enum farm_status status = coordinator_endpoint(folder, endpoint);
     if (status == FARM_OK) status = router_bind(process->router, endpoint);
     log_warning("%s was removed: %s", process->endpoint, status == FARM_OK ? "made again" : status_message());
-    if (status == FARM_OK)
+    if (status == FARM_OK) {
       memcpy(process->endpoint, endpoint, sizeof endpoint); // children started from now on use it
-    else
+      place_announce(process->lock_fd, endpoint);
+    } else
       process->place_at_ns = now + 60 * 1000000000ull;
   }
 }

@@ -53,6 +53,26 @@ enum farm_status place_lock(const char *cache_folder, int *out_fd) {
   return FARM_OK;
 }
 
+void place_announce(int fd, const char *endpoint) {
+  char text[COORDINATOR_ENDPOINT_MOST + 32];
+  int length = snprintf(text, sizeof text, "%d\n%s\n", (int)getpid(), endpoint);
+  bool wrote = pwrite(fd, text, (size_t)length, 0) == length && ftruncate(fd, length) == 0; // the number stays readable
+  if (!wrote) log_debug("lock: %s", strerror(errno));
+}
+
+/* What the holder of the lock has announced; false: nothing (yet). */
+static bool announced(const char *cache_folder, char out_endpoint[COORDINATOR_ENDPOINT_MOST]) {
+  char text[COORDINATOR_ENDPOINT_MOST + 32] = "";
+  int fd = -1;
+  if (open_lock(cache_folder, &fd) != FARM_OK) return false;
+  ssize_t got = pread(fd, text, sizeof text - 1, 0);
+  close(fd);
+  char *begin = got > 0 ? strchr(text, '\n') : NULL, *end = begin ? strchr(begin + 1, '\n') : NULL;
+  if (!end || strncmp(begin + 1, "ipc://", 6) != 0 || end - begin > COORDINATOR_ENDPOINT_MOST) return false;
+  snprintf(out_endpoint, COORDINATOR_ENDPOINT_MOST, "%.*s", (int)(end - begin - 1), begin + 1);
+  return true;
+}
+
 bool place_is_locked(const char *cache_folder) {
   int fd = -1;
   if (open_lock(cache_folder, &fd) != FARM_OK) return false;
@@ -194,8 +214,10 @@ enum farm_status coordinator_ensure(const char *cache_folder, const char *const 
   uint64_t now = clock_now_ns(), end = now + (uint64_t)timeout_ms * 1000000ull, start_at = now;
   for (; now < end; now = clock_now_ns()) {
     bool locked = place_is_locked(cache_folder);
-    if (locked && answers(endpoint)) {
-      memcpy(out_endpoint, endpoint, sizeof endpoint);
+    char other[COORDINATOR_ENDPOINT_MOST];
+    bool elsewhere = locked && announced(cache_folder, other) && answers(other);
+    if (elsewhere || (locked && answers(endpoint))) {
+      memcpy(out_endpoint, elsewhere ? other : endpoint, sizeof endpoint);
       return FARM_OK;
     }
     if (!locked && now >= start_at) { // two may both start one: the lock lets one stay

@@ -7,6 +7,8 @@
 /* FARM_AGAIN: another process holds it. The lock ends with *out_fd. */
 enum farm_status place_lock(const char *cache_folder, int *out_fd);
 bool place_is_locked(const char *cache_folder);
+/* Writes the endpoint into the lock's file: another environment (cron's, without XDG_RUNTIME_DIR) would look elsewhere. */
+void place_announce(int fd, const char *endpoint);
 /* Is the lock of `fd` still the folder's? Not when the folder was removed or moved away: it is nobody's, or another's, since. */
 bool place_is_kept(const char *cache_folder, int fd);
 bool place_socket_is_gone(const char *endpoint); // an ipc:// one whose file was removed: nobody finds it any more
