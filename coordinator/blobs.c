@@ -77,7 +77,7 @@ static enum farm_status append(const struct blobs *blobs, const struct wire_blob
   char part[PATH_MAX];
   struct stat info;
   path_of(blobs, &put->digest, "", part);
-  if (stat(part, &info) == 0 && (uint64_t)info.st_size == put->total) {
+  if (stat(part, &info) == 0 && (uint64_t)info.st_size == put->total && utimensat(AT_FDCWD, part, NULL, 0) == 0) { // new again
     state->received = put->total, state->complete = 1;
     return FARM_OK;
   }
