@@ -10,6 +10,7 @@
 #include "../kernels/tactic.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { ANSWER_MS = 10000, LEAST_DIGITS = 4 };
 
@@ -58,7 +59,8 @@ static enum farm_status drain(const struct end_command *c, const struct option_l
   struct client *client = NULL;
   FAIL_IF(none->count, FARM_USAGE, "`%s` is left over", none->items[0]);
   TRY(local_farm_folder(c->cache, folder));
-  FAIL_IF(!c->farm && !place_is_locked(folder), FARM_NOT_FOUND, "%s: no coordinator runs", folder);
+  bool runs = c->farm || (access(folder, F_OK) == 0 && place_is_locked(folder)); // looking makes a folder
+  FAIL_IF(!runs, FARM_NOT_FOUND, "%s: no coordinator runs", folder);
   TRY(local_farm_open(c->farm, c->cache, &client));
   enum farm_status status = client_drain(client, ANSWER_MS);
   client_close(&client);

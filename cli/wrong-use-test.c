@@ -71,6 +71,12 @@ TEST(wrong_values_are_named_with_their_option, "") {
   command_fails(1, "not a folder", "cache", "stats", "--cache", file); // at once, without waiting for a coordinator
 }
 
+TEST(drain_makes_no_cache, "") {
+  const char *folder = in_folder("no-such-cache");
+  command_fails(1, "no coordinator runs", "drain", "--cache", folder);
+  CHECK(access(folder, F_OK) != 0);
+}
+
 TEST(inspect_refuses_options_of_other_kinds, "") {
   const char *model = small_model("small.onnx", "4"), *engine = in_folder("1.engine");
   command_works("build", model, "-o", engine, "--effort", "0");
