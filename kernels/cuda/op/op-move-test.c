@@ -69,6 +69,11 @@ TEST(cuda_joins_many_and_one_twice, "timeout:120") {
   case_int(&made, "num_outputs", 4);
   case_input(&made, DTYPE_F16, DIMS(10, 3));
   go(&sweep, &made, 2);
+  case_open_at(&made, "Split", 18);
+  case_int(&made, "num_outputs", 2);
+  case_int(&made, "axis", 1);
+  case_input(&made, DTYPE_F32, DIMS(3, 7));
+  go(&sweep, &made, 1);
   cuda_sweep_end(&sweep);
 }
 
@@ -204,6 +209,8 @@ static void pads(struct cuda_sweep *sweep, enum dtype dtype, bool constant) {
   padded(sweep, dtype, DIMS(2, 3, 16), LIST(0, 1, 16, 0, 0, 32), constant, LEFT_OUT, NULL);
   padded(sweep, dtype, DIMS(4, 6), LIST(-1, 2, 1, -3), constant, LEFT_OUT, NULL); // cut on one side
   padded(sweep, dtype, DIMS(4, 6), LIST(-3, -6, 2, 9), constant, LEFT_OUT, NULL); // nothing left in between
+  padded(sweep, dtype, DIMS(4, 6), LIST(0, 1, 0, -1), constant, LEFT_OUT, NULL);  // shifted
+  padded(sweep, dtype, DIMS(2, 3), LIST(0, 4, 0, 1), constant, LEFT_OUT, NULL);
   padded(sweep, dtype, DIMS(4, 6, 8), LIST(2, 1, 0, 3), constant, LIST(-1, 0));
   padded(sweep, dtype, DIMS(0, 3), LIST(1, 1, 1, 0), constant, LEFT_OUT, NULL);   // filler alone
   padded(sweep, dtype, DIMS(2, 3), LIST(-1, 0, -1, 0), constant, LEFT_OUT, NULL); // nothing
@@ -270,6 +277,11 @@ TEST(cuda_moves_refuse_what_lies_outside, "") {
   CHECK(launched_with(slice, 0, 1, 1) == FARM_TACTIC_REFUSED);                   // axis 0 has another extent
   const char *torn = "op Slice-13 in:f32[9,7] in:i64[2] in:i64[2] out:f32[4,7]"; // two numbers, of which there is one
   CHECK(launched_with(torn, 0, 0, 1) == FARM_TACTIC_REFUSED);
+  CHECK(launched("op Slice-13 in:f32[9] in:i64[1] in:i64[1] out:f32[0]", NULL, 0) == FARM_TACTIC_REFUSED);
+  int64_t zeros[2] = {0, 0};
+  const struct tensor twice = {.dtype = DTYPE_I64, .rank = 1, .dims = {2}, .data = zeros};
+  const struct tensor *lists[] = {NULL, &twice, &twice, &twice};
+  CHECK(launched("op Slice-13 in:f32[9,7] in:i64[2] in:i64[2] in:i64[2] out:f32[9,7]", lists, 4) == FARM_TACTIC_REFUSED);
 }
 
 static enum farm_status padded_with(const char *text, int count, int64_t *pads) {

@@ -128,10 +128,12 @@ TEST(cuda_operations_take_what_they_understand, "") {
       "op Pad-13 in:f32[3] in:i64[2] in:f16[] out:f32[4]",
       "op Pad-13 in:f32[3] in:i64[2] in:f32[2] out:f32[4]",
       "op Pad-13 in:f32[3] out:f32[4]",
+      "op Pad-13 in:f32[3] in:i64[17] out:f32[4]",
       "op Pad-2 pads=0,1 value=nan in:f32[3] out:f32[4]",
       "op DepthToSpace-13 blocksize=2 mode=\"RCD\" in:f32[1,8,2,3] out:f32[1,2,4,6]",
       "op DepthToSpace-13 blocksize=2 in:f32[1,8,2,3] out:f32[1,2,4,7]",
       "op DepthToSpace-13 in:f32[1,8,2,3] out:f32[1,2,4,6]",
+      "op DepthToSpace-13 blocksize=2 in:f32[1,9,2,3] out:f32[1,2,4,6]",
       "op SpaceToDepth-13 blocksize=2 in:i8[1,1,6,3] out:i8[1,4,3,1]",
   };
   struct arena arena = {0};

@@ -26,8 +26,7 @@ static bool axis_take(int64_t start, int64_t step, int64_t dim, int axis, struct
   if (count == 0) return true;
   if (start < 0) start += dim;
   start = step > 0 ? clamp(start, 0, dim) : clamp(start, -1, dim - 1);
-  if (start < 0 || start >= dim) return false;
-  if (count == 1) step = 0; // it may be of any size
+  if (count == 1) step = 0; // it may be of any size; below, where it begins is checked as where it ends
   if (__builtin_mul_overflow(step, count - 1, &reach) || __builtin_add_overflow(start, reach, &last)) return false;
   if (last < 0 || last >= dim) return false;
   view->first += start * view->strides[axis];
