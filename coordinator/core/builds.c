@@ -108,8 +108,8 @@ static bool answer_from_store(struct core *core, struct build *build, uint32_t i
   if (hit) {
     bool works = record_winner(&record) >= 0;
     core->counters.item_hits++;
-    build_answer(core, build, index, works ? FARM_OK : FARM_FAILURE, works ? "" : "no variant works on this device class", true,
-                 bytes);
+    const struct task_why why = task_nothing_works(&record);
+    build_answer(core, build, index, works ? FARM_OK : FARM_FAILURE, works ? "" : why.text, true, bytes);
   }
   arena_free(&arena);
   return hit;
@@ -366,7 +366,9 @@ static void fail_fast(struct core *core, struct build *build) {
     if (!task || task->pool->workers || core->now - core->started_ns < core->options.fail_fast_ns) continue;
     for (size_t w = 0; w < task->waiter_count; w++)
       if (task->waiters[w].build == build && task->waiters[w].item == i) task->waiters[w] = task->waiters[--task->waiter_count];
-    build_answer(core, build, i, FARM_NOT_FOUND, "no worker of this device class is registered", false, (struct wire_blob){0});
+    char why[400];
+    snprintf(why, sizeof why, "no worker of this device class is registered: %s", build->items[i].item.device_class);
+    build_answer(core, build, i, FARM_NOT_FOUND, why, false, (struct wire_blob){0});
     if (task->waiter_count == 0) task_free(core, task);
   }
 }

@@ -184,6 +184,11 @@ void builds_progress(struct core *core);
 
 /* tasks.c */
 bool task_covers(struct core *core, const struct record *final, const struct wire_item *item, bool any_age);
+/* Why a final without a winner is none: which problem, and what became of its default. */
+struct task_why {
+  char text[500];
+};
+struct task_why task_nothing_works(const struct record *final);
 struct task *task_join(struct core *core, struct build *build, uint32_t item);
 void task_leave(struct core *core, struct task *task, struct build *build);
 void task_land(struct core *core, struct task *task, uint32_t variant, const struct record *screen);

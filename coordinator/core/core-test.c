@@ -11,6 +11,7 @@
  *   a execute S [T]                  an execute job of spec S for T threads [1]
  *   w executed                       its end
  *   a timed N                        the last DONE to a counted N variants
+ *   a why TEXT                       the last DONE says so
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
  *   deaf S                           time passes in which the coordinator does nothing; then it ticks, then hears
@@ -34,6 +35,7 @@ struct actor {
   uint64_t id;
   bool worker, beating;
   uint32_t timed; // variants, as its last DONE says
+  char why[600];  // the same
   struct arena arena;
   struct wire_job job;
   char inbox[INBOX][160];
@@ -104,6 +106,7 @@ static void describe(struct actor *actor, const struct wire_message *m, char out
     break;
   case WIRE_DONE:
     snprintf(out, 160, "DONE %s", status_name(m->done.status)), actor->timed = m->done.variants_timed;
+    snprintf(actor->why, sizeof actor->why, "%s", m->done.message);
     break;
   case WIRE_FAULT:
     snprintf(out, 160, "FAULT %s", status_name(m->fault.status));
@@ -301,6 +304,7 @@ static void tick(struct bench *bench, double seconds) {
 static void act(struct bench *bench, struct actor *actor, const char *verb, char *rest) {
   struct digest id = digest_of_text(rest);
   char *second = strchr(rest, ' ');
+  if (strcmp(verb, "why") == 0) return CHECK_TEXT(actor->why, rest);
   if (second && strcmp(verb, "submit") != 0) *second++ = 0;
   struct record_entry entry = entry_of(rest[0] ? rest : "v0", second ? FARM_TACTIC_WRONG : FARM_OK);
   if (strcmp(verb, "hello") == 0)
@@ -430,7 +434,9 @@ SCRIPT(core_builds_in_flight_share_a_task, "w hello c", "a hello", "b hello", "a
 SCRIPT(core_one_working_variant_needs_no_final, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
        "w land v0", "a< RESULT 0 OK", "a< DONE OK")
 SCRIPT(core_nothing_works, "w hello c", "w ready 1", "a hello", "a submit A 0 p:2", "w< JOB screen p v0 v1", "w land v0 FAILED",
-       "w land v1 FAILED", "a< RESULT 0 FAILURE", "a< DONE FAILURE")
+       "w land v1 FAILED", "a< RESULT 0 FAILURE", "a< DONE FAILURE", "a why no variant of `p` works on c; v0: TACTIC_WRONG wrong",
+       "a close A", "a submit B 0 q:1 p:2", "a< RESULT 1 FAILURE hit", "w finish", "w ready 1", "w< JOB screen q v0", "w land v0",
+       "a< RESULT 0 OK", "a< DONE FAILURE", "a why no variant of `p` works on c; v0: TACTIC_WRONG wrong")
 
 SCRIPT(core_longest_first, "w hello c", "a hello", "a submit A 0 s:1@10 l:1@9000 m:1@500", "w ready 1", "w< JOB screen l v0",
        "w land v0", "w finish", "w ready 1", "w< JOB screen m v0", "w land v0", "w finish", "w ready 1", "w< JOB screen s v0")
@@ -485,7 +491,7 @@ SCRIPT(core_job_that_fails_as_a_whole_is_tried_three_times, "w hello c", "w read
 
 SCRIPT(core_waits_for_a_worker, "a hello", "a submit A 0 p:1", "tick 100", "a<", "w hello c", "w ready 1", "w< JOB screen p v0")
 SCRIPT(core_fails_fast_when_asked_to, "a hello", "a submit A 1 p:1 q:1", "tick 8", "a<", "tick 4", "a< RESULT 0 NOT_FOUND",
-       "a< RESULT 1 NOT_FOUND", "a< DONE NOT_FOUND")
+       "a< RESULT 1 NOT_FOUND", "a< DONE NOT_FOUND", "a why no worker of this device class is registered: c")
 SCRIPT(core_worker_of_another_class_gets_nothing, "w hello other", "w ready 1", "a hello", "a submit A 0 p:1", "w<")
 
 SCRIPT(core_client_reattaches, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1 q:1", "w< JOB screen p v0", "w land v0",

@@ -61,6 +61,17 @@ bool task_covers(struct core *core, const struct record *final, const struct wir
   return finalist || !works;
 }
 
+struct task_why task_nothing_works(const struct record *final) {
+  struct task_why why;
+  const struct record_entry *entry = final->entry_count ? &final->entries[0] : NULL;
+  for (uint32_t i = 0; i < final->entry_count; i++)
+    if (final->entries[i].is_default) entry = &final->entries[i];
+  snprintf(why.text, sizeof why.text, "no variant of `%.120s` works on %.80s; %.100s: %s %.150s", final->problem,
+           final->device_class, entry ? entry->variant : "none", entry ? status_name(entry->status) : "",
+           entry ? entry->message : "");
+  return why;
+}
+
 /* ---- joining ---- */
 
 static struct record_entry keep_entry(struct arena *arena, const struct record_entry *entry) {
@@ -204,6 +215,7 @@ static void count_for_waiters(struct task *task, uint32_t variants, double devic
 static void answer(struct core *core, struct task *task, const struct record *final, struct wire_blob bytes, bool fresh) {
   size_t kept = 0;
   bool works = record_winner(final) >= 0;
+  const struct task_why why = task_nothing_works(final);
   for (size_t i = 0; i < task->waiter_count; i++) {
     struct waiter waiter = task->waiters[i];
     struct build_item *item = &waiter.build->items[waiter.item];
@@ -212,8 +224,7 @@ static void answer(struct core *core, struct task *task, const struct record *fi
       continue;
     }
     item->task = NULL;
-    build_answer(core, waiter.build, waiter.item, works ? FARM_OK : FARM_FAILURE,
-                 works ? "" : "no variant works on this device class", false, bytes);
+    build_answer(core, waiter.build, waiter.item, works ? FARM_OK : FARM_FAILURE, works ? "" : why.text, false, bytes);
   }
   task->waiter_count = kept;
   task->phase = TASK_SCREENING;
