@@ -163,6 +163,64 @@ TEST(gpu_and_cpu_do_not_write_over_what_is_read_again, "timeout:120") {
   net_close(&expected);
 }
 
+/* y = sx - st, whose rows are numbers of their own: at the best shapes both have as many, at others one of them is repeated. */
+static struct net rows_of_two(const char *name, bool all_are_outputs) {
+  static struct build_shape shapes[2] = {{.input = "p", .rank = 2, .min = {1, 8}, .opt = {4, 8}, .max = {4, 8}},
+                                         {.input = "q", .rank = 2, .min = {1, 8}, .opt = {4, 8}, .max = {4, 8}}};
+  struct net net = net_begin(name);
+  net_input(&net, "p", "a 8");
+  net_input(&net, "q", "b 8");
+  NET_WEIGHT(&net, "w", 8, 4096);
+  NET_WEIGHT(&net, "v", 4096, 5);
+  for (int i = 0; i < 2; i++) {
+    net_node(&net, "MatMul", i ? "q w" : "p w", i ? "t" : "x");
+    onnx_node_begin(&net.writer, "Softmax", "", i ? "softt" : "softx", i ? "t" : "x", i ? "st" : "sx");
+    onnx_attr_int(&net.writer, "axis", -1);
+    onnx_node_end(&net.writer);
+  }
+  net_node(&net, "Sub", "sx st", "y");
+  net_node(&net, "MatMul", "y v", "z");
+  net_output(&net, "z", "c 5");
+  if (all_are_outputs) net_output(&net, "sx", "a 4096");
+  if (all_are_outputs) net_output(&net, "st", "b 4096");
+  net.shapes = shapes;
+  net.shape_count = 2;
+  return net;
+}
+
+static void feed_rows(struct net_run *run, int input, int64_t rows) {
+  farm_binding_t binding = {.size = sizeof binding};
+  REQUIRE_OK(farm_engine_input(run->engine, input, &binding));
+  farm_tensor_t tensor = binding.tensor;
+  tensor.dims[0] = rows;
+  REQUIRE_OK(net_fill(&tensor, (uint64_t)input + 1));
+  REQUIRE_OK(farm_context_set_input(run->context, input, &tensor));
+  free(run->inputs[input]);
+  run->inputs[input] = tensor.data;
+}
+
+TEST(gpu_and_cpu_do_not_write_over_what_is_repeated_at_some_shapes, "timeout:120") {
+  static const int64_t rows[][2] = {{4, 4}, {1, 4}, {4, 1}, {1, 1}};
+  net_gpu(GPU);
+  struct net net = rows_of_two("rows", false), other = rows_of_two("others", true);
+  struct net_run run, expected;
+  CHECK(net_build(&net) == 0);
+  net_build(&other);
+  REQUIRE_OK(net_open(&other, "cpu", false, &expected));
+  for (int i = 0; i < 2; i++) {
+    REQUIRE_OK(net_open(&net, i ? "cuda" : "cpu", false, &run));
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+      for (int input = 0; input < 2; input++) feed_rows(&run, input, rows[r][input]);
+      for (int input = 0; input < 2; input++) feed_rows(&expected, input, rows[r][input]);
+      REQUIRE_OK(farm_context_run(run.context));
+      REQUIRE_OK(farm_context_run(expected.context));
+      net_compare(&run, &expected);
+    }
+    net_close(&run);
+  }
+  net_close(&expected);
+}
+
 static void branch(struct net *net, const char *attribute, const char *op) {
   char made[16];
   snprintf(made, sizeof made, "in_%.4s", attribute);

@@ -22,6 +22,8 @@ uint32_t emit_index(const struct emitter *emitter, const struct value *value) {
 enum farm_status emit_value(struct emitter *emitter, const struct value *value, enum value_place place, uint32_t *out_index) {
   struct plan *plan = emitter->plan;
   TRY(array_reserve(&plan->values, &emitter->value_capacity, (size_t)plan->value_count + 1));
+  TRY(array_reserve(&emitter->model_types, &emitter->model_type_capacity, (size_t)plan->value_count + 1));
+  emitter->model_types[plan->value_count] = value->constant ? *value->constant : value->type;
   struct tensor largest = emit_type(value, &emitter->largest);
   size_t bytes = tensor_bytes(&largest);
   if (bytes == SIZE_MAX && (place == VALUE_ARENA || place == VALUE_VIEW)) place = VALUE_POOLED;

@@ -18,6 +18,8 @@ struct emitter {
   struct link_shapes optimal, largest;
   struct plan *plan;
   size_t value_capacity, block_capacity;
+  struct tensor *model_types; // by plan value: its type as the model has it, with symbols
+  size_t model_type_capacity;
   bool cuda;               // the section is a GPU's
   uint8_t *unsettled;      // by IR value id, CUDA: its type follows from data, or may, when it runs
   struct map images;       // hex digest of a text -> index of its image + 1
@@ -55,6 +57,6 @@ enum farm_status emit_image(struct emitter *emitter, const struct problem *probl
                             const struct plan_step *step, uint32_t *out_image);
 
 /* storage.c: offsets in the arena; the plan's block 0 must be complete */
-enum farm_status emit_storage(struct plan *plan, struct arena *scratch);
+enum farm_status emit_storage(struct emitter *emitter);
 
 #endif

@@ -139,7 +139,7 @@ static enum farm_status plan_emit(struct emitter *emitter) {
   free(values);
   free(blocks);
   TRY(status);
-  TRY(emit_storage(emitter->plan, &emitter->scratch));
+  TRY(emit_storage(emitter));
   return bindings_fill(emitter);
 }
 
@@ -179,6 +179,7 @@ enum farm_status link_section(struct link_engine *engine, struct model *model, c
   if (lock) engine->engine.lock_digest = lock_digest(lock);
 free_emitter:
   free(emitter.steps);
+  free(emitter.model_types);
   map_free(&emitter.images);
   link_shapes_free(&emitter.optimal);
   link_shapes_free(&emitter.largest);

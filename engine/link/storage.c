@@ -15,6 +15,7 @@
 
 struct storages {
   struct plan *plan;
+  const struct tensor *model_types; // by value
   int *first, *last; // by value, of roots: steps; first -1: never written
   uint32_t *shares;  // by value: the root whose storage it uses (itself at first)
 };
@@ -79,8 +80,25 @@ static bool reads_otherwise(const struct storages *storages, const struct plan_s
   return false;
 }
 
+/* Is the output as large as input `i` at all shapes, not only at the best and the largest ones? Where symbols do not tell, nothing else
+ * may make it longer along that dimension. */
+static bool is_always_as_large(const struct storages *storages, const struct plan_step *step, int i) {
+  const struct tensor *from = &storages->model_types[step->inputs[i]], *to = &storages->model_types[step->outputs[0]];
+  if (from->rank < 0 || from->rank != to->rank) return false;
+  for (int d = 0; d < to->rank; d++) {
+    if (from->dims[d] == to->dims[d] && from->dims[d] != DIM_UNKNOWN) continue;
+    for (int k = 0; k < step->input_count; k++) {
+      if (step->inputs[k] == PLAN_NO_INDEX || step->inputs[k] == step->inputs[i]) continue;
+      const struct tensor *other = &storages->model_types[step->inputs[k]];
+      int at = d - to->rank + other->rank;
+      if (other->rank < 0 || (at >= 0 && other->dims[at] != 1)) return false;
+    }
+  }
+  return true;
+}
+
 /* May this step write its output over input `i`? Only maps read and write element by element; a part that is repeated along the
- * whole is read again after its own elements were written. */
+ * whole is read again after its own elements were written, and so is an operand that is repeated at some shapes. */
 static bool may_write_over(const struct storages *storages, const struct plan_step *step, int i, int s) {
   const struct plan *plan = storages->plan;
   uint32_t in = step->inputs[i], out = step->outputs[0];
@@ -90,7 +108,7 @@ static bool may_write_over(const struct storages *storages, const struct plan_st
   if (from->type.dtype != to->type.dtype || from->bytes != to->bytes || !tensor_shape_equal(&from->type, &to->type)) return false;
   uint32_t storage = storage_of(storages, in);
   return storages->last[storage] == s && plan->values[storage].bytes == to->bytes &&
-         !reads_otherwise(storages, step, i, storage);
+         !reads_otherwise(storages, step, i, storage) && is_always_as_large(storages, step, i);
 }
 
 static void write_in_place(struct storages *storages) {
@@ -141,9 +159,11 @@ static enum farm_status arena_lay_out(struct storages *storages) {
   return status;
 }
 
-enum farm_status emit_storage(struct plan *plan, struct arena *scratch) {
+enum farm_status emit_storage(struct emitter *emitter) {
+  struct plan *plan = emitter->plan;
+  struct arena *scratch = &emitter->scratch;
   size_t count = (size_t)plan->value_count + 1;
-  struct storages storages = {plan, arena_alloc_array(scratch, count, sizeof(int)),
+  struct storages storages = {plan, emitter->model_types, arena_alloc_array(scratch, count, sizeof(int)),
                               arena_alloc_array(scratch, count, sizeof(int)),
                               arena_alloc_array(scratch, count, sizeof(uint32_t))};
   FAIL_IF(!storages.first || !storages.last || !storages.shares, FARM_NO_MEMORY, "out of memory for lives");
