@@ -235,3 +235,37 @@ TEST(gpu_leaves_to_the_host_what_data_tell, "timeout:120") {
   net_check(&net, 0);
   profiled(&net, 0, "row", 2);
 }
+
+/* Numbers of the host as data, not as parameters: a kernel has no place to read them from. */
+TEST(gpu_reads_no_data_from_the_host, "timeout:120") {
+  net_gpu(GPU);
+  struct net net = net_begin("data");
+  static const struct build_shape shape = {"x", 2, {1, 2}, {3, 2}, {4, 2}};
+  net.shapes = &shape;
+  net.shape_count = 1;
+  net_input(&net, "x", "batch 2");
+  net_node(&net, "Shape", "x", "dims");
+  int_node(&net, "Cast", "dims", "numbers", "to", DTYPE_F32);
+  net_node(&net, "Relu", "x", "r");
+  net_node(&net, "Mul", "r numbers", "y");
+  net_output(&net, "y", "batch 2");
+  int host_steps = net_build(&net);
+  CHECK_MESSAGE(host_steps == 1, "%d host steps, not the cast alone", host_steps);
+  net_check(&net, 3, 1, 4);
+}
+
+/* A part without elements has no place either, and needs none. */
+TEST(gpu_joins_a_part_of_nothing, "timeout:120") {
+  net_gpu(GPU);
+  struct net net = net_begin("nothing");
+  net_input(&net, "x", "2 3");
+  NET_WEIGHT(&net, "none", 2, 0);
+  NET_WEIGHT(&net, "c", 2, 1);
+  net_node(&net, "Relu", "x", "r");
+  int_node(&net, "Concat", "r none c", "joined", "axis", 1);
+  net_node(&net, "Tanh", "joined", "y");
+  net_output(&net, "y", "2 4");
+  CHECK(net_build(&net) == 0);
+  net_check(&net, 0);
+  profiled(&net, 0, NULL, 3);
+}
