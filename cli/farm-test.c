@@ -34,7 +34,8 @@ static bool workers_become(const char *endpoint, size_t wanted) {
 }
 
 /* A build of one item with all variants of the problem, on this class of device or one that nobody has. */
-static struct client *build_submit(const char *endpoint, const char *device_class, uint32_t flags, struct arena *arena) {
+static struct client *build_submit_for(const char *endpoint, const char *device_class, uint32_t threads, uint32_t flags,
+                                       struct arena *arena) {
   enum { MOST = 64 };
   struct client *client;
   struct device_class here;
@@ -56,7 +57,7 @@ static struct client *build_submit(const char *endpoint, const char *device_clas
   }
   *item = (struct wire_item){.problem = problem,
                              .device_class = device_class ? device_class : class_text,
-                             .threads = 1,
+                             .threads = threads,
                              .estimated_ns = 1e5,
                              .weight = 1,
                              .variants = variants,
@@ -66,6 +67,10 @@ static struct client *build_submit(const char *endpoint, const char *device_clas
   REQUIRE_OK(client_open(&options, &client));
   REQUIRE_OK(client_submit(client, &build, 10000));
   return client;
+}
+
+static struct client *build_submit(const char *endpoint, const char *device_class, uint32_t flags, struct arena *arena) {
+  return build_submit_for(endpoint, device_class, 1, flags, arena);
 }
 
 /* Runs the build to its end; its one result has a record, or else the status is returned. */
@@ -110,6 +115,31 @@ TEST(farm_over_tcp_measures_drains_and_ends, "timeout:120") {
   kill(coordinator, SIGTERM);
   said = command_wait(coordinator);
   CHECK_MESSAGE(said.code == 0, "the coordinator left with code %d", said.code);
+  said_free(&said);
+  arena_free(&arena);
+}
+
+TEST(builds_are_told_that_no_worker_has_so_many_cores, "timeout:60") {
+  char endpoint[64], said_last[256] = "";
+  struct arena arena = {0};
+  endpoint_free_port(endpoint);
+  pid_t coordinator = command_start((const char *const[]){"coordinator", "--listen", endpoint, "--workers", "none", "--cache",
+                                                          in_folder("farm"), "--idle-exit", "0", NULL});
+  pid_t worker = command_start((const char *const[]){"worker", "--connect", endpoint, "--threads", "1", NULL});
+  CHECK(workers_become(endpoint, 1));
+  struct client *client = build_submit_for(endpoint, NULL, 1000, 0, &arena);
+  for (uint64_t end = clock_now_ns() + 15000000000u; clock_now_ns() < end && !*said_last;) {
+    struct client_event event;
+    REQUIRE_OK(client_next(client, 500, &event));
+    if (event.kind == CLIENT_PROGRESS && event.progress->classes_count)
+      snprintf(said_last, sizeof said_last, "%s", event.progress->classes[0].waiting_for);
+  }
+  CHECK_MESSAGE(strstr(said_last, "as many cores"), "%s", said_last);
+  client_close(&client);
+  kill(worker, SIGTERM), kill(coordinator, SIGTERM);
+  struct said said = command_wait(worker);
+  said_free(&said);
+  said = command_wait(coordinator);
   said_free(&said);
   arena_free(&arena);
 }

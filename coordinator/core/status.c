@@ -35,15 +35,19 @@ static uint32_t describe_workers(const struct core *core, const struct device_po
   return count;
 }
 
-static const char *waiting_for(const struct core *core, const struct device_pool *pool, uint32_t running) {
-  uint32_t usable = 0;
+/* threads: the least that one of the jobs wants. */
+static const char *waiting_for(const struct core *core, const struct device_pool *pool, uint32_t running, uint32_t threads) {
+  uint32_t usable = 0, large = 0;
   if (pool->workers == 0) return "no worker of this device class is registered";
   for (struct map_entry *e = map_next(&core->peers, NULL); e; e = map_next(&core->peers, e)) {
     const struct peer *worker = e->value;
     const struct culprit *culprit = map_get(&core->culprits, worker->name ? worker->name : "");
-    usable += worker->pool == pool && !worker->draining && !(culprit && culprit->aside_until_ns > core->now);
+    bool counts = worker->pool == pool && !worker->draining && !(culprit && culprit->aside_until_ns > core->now);
+    usable += counts;
+    large += counts && (worker->threads == 0 || worker->threads >= threads);
   }
   if (!usable) return "all workers of this device class are draining or set aside";
+  if (!large) return "no worker of this device class has as many cores as this build wants (--threads)";
   return running ? "" : "all workers of this device class are busy";
 }
 
@@ -51,6 +55,7 @@ struct tally {
   struct wire_class_progress classes[CLASSES_MOST];
   double left_s[CLASSES_MOST]; // device time still to spend
   const struct device_pool *pools[CLASSES_MOST];
+  uint32_t threads[CLASSES_MOST]; // the least of what is not done; 0: all is
   uint32_t count;
 };
 
@@ -75,6 +80,7 @@ static void count_item(struct core *core, struct tally *tally, const struct buil
     return;
   }
   const struct task *task = item->task;
+  if (!tally->threads[index] || task->threads < tally->threads[index]) tally->threads[index] = task->threads;
   uint32_t open = task->needed + task->leased;
   if (open >= steps) open = steps - 1; // other builds may have added variants
   row->done += steps - 1 - open;
@@ -89,7 +95,7 @@ static void tally_build(struct core *core, struct build *build, struct tally *ta
     struct wire_class_progress *row = &tally->classes[i];
     double eta = tally->left_s[i] / (row->workers ? row->workers : 1);
     if (eta > build->eta_s) build->eta_s = eta;
-    if (row->done < row->total) row->waiting_for = waiting_for(core, tally->pools[i], row->running);
+    if (row->done < row->total) row->waiting_for = waiting_for(core, tally->pools[i], row->running, tally->threads[i]);
   }
 }
 
