@@ -111,6 +111,8 @@ struct task {
   uint32_t needed, leased; // variants in these states
   uint32_t final_attempts;
   const char *final_blamed[FINAL_ATTEMPTS_MOST];
+  uint32_t failures, failed_on_count; // screens that failed as a whole since one landed, and on which workers
+  const char *failed_on[WORKERS_BLAMED_MOST];
   /* Of the last screen that landed: what a record made without a final says. */
   const char *device, *build, *clocks;
   uint64_t unix_s;
@@ -227,6 +229,7 @@ struct culprit *core_culprit(struct core *core, const char *name);
 bool worker_is_aside(struct core *core, const struct peer *worker);
 bool worker_has_colleague(struct core *core, const struct device_pool *pool, const char *name); // another that could do its work
 bool variant_is_blamed(const struct task_variant *variant, const char *name);
+bool task_failed_on(const struct task *task, const char *name);
 void worker_suspect(struct core *core, const struct device_pool *pool, const char *name);
 bool worker_lacks(const struct peer *worker, const struct task_variant *variant);
 void worker_refuses(const struct peer *worker, struct task_variant *variant);

@@ -15,6 +15,7 @@
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
  *   deaf S                           time passes in which the coordinator does nothing; then it ticks, then hears
+ *   records N                        so many are stored
  *   restart                          the coordinator is killed and comes back from what was durable
  *   x< TEXT                          the next message to x is this; "x<" alone: there is none
  */
@@ -382,6 +383,8 @@ static void run(const char *name, const char *const *script) {
     size_t length = strlen(who);
     if (strcmp(who, "tick") == 0)
       tick(bench, atof(rest));
+    else if (strcmp(who, "records") == 0)
+      CHECK_MESSAGE(bench->records.count == (size_t)atoi(rest), "%s, line %d: %zu records", name, line + 1, bench->records.count);
     else if (strcmp(who, "deaf") == 0) {
       bench->now += (uint64_t)(atof(rest) * 1e9);
       core_tick(bench->core, bench->now);
@@ -487,7 +490,20 @@ SCRIPT(core_variant_that_nobody_has_fails_its_item, "w hello c", "w ready 1", "a
        "w< JOB screen p v0 v1", "w return v1", "a< RESULT 0 MISMATCH", "a< DONE MISMATCH")
 SCRIPT(core_job_that_fails_as_a_whole_is_tried_three_times, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1",
        "w< JOB screen p v0", "w fail", "w ready 1", "w< JOB screen p v0", "w fail", "w ready 1", "w< JOB screen p v0", "w fail",
-       "a< RESULT 0 FAILURE")
+       "a< RESULT 0 NO_MEMORY", "a< DONE NO_MEMORY",
+       "a why it could not be measured, 3 times on 1 workers, the last w/d: ", "records 0")
+/* No variant is to blame that a worker lacks memory: another one measures it, and nothing bad is remembered. */
+SCRIPT(core_job_that_fails_as_a_whole_goes_to_another_worker, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2",
+       "w1< JOB screen p v0 v1", "w2 hello c", "w1 fail", "w1 ready 1", "w1<", "w2 ready 1", "w2< JOB screen p v0", "w2 land v0",
+       "w1< JOB screen p v1", "w1 land v1", "w2 finish", "w2 ready 1", "w2< JOB final p v0 v1", "records 2")
+SCRIPT(core_job_that_fails_on_two_workers_ends, "w1 hello c", "w1 ready 1", "a hello", "a submit A 0 p:2",
+       "w1< JOB screen p v0 v1", "w1 started", "w1 land v0", "w2 hello c", "w2 ready 1", "w1 fail", "w2< JOB screen p v1",
+       "w2 fail", "a< RESULT 0 NO_MEMORY", "records 1")
+/* Its own trouble, time and again: it is set aside, and what it failed is not held against the tasks. */
+SCRIPT(core_worker_that_fails_everything_is_set_aside, "w2 hello c", "w1 hello c", "w1 ready 1", "a hello",
+       "a submit A 0 p:1@900 q:1@800 r:1@700", "w1< JOB screen p v0", "w1 fail", "w1 ready 1", "w1< JOB screen q v0", "w1 fail",
+       "w1 ready 1", "w1< JOB screen r v0", "w1 fail", "w1 ready 1", "w1<", "a<", "w2 ready 1", "w2< JOB screen p v0",
+       "w2 land v0", "a< RESULT 0 OK", "records 2")
 
 SCRIPT(core_waits_for_a_worker, "a hello", "a submit A 0 p:1", "tick 100", "a<", "w hello c", "w ready 1", "w< JOB screen p v0")
 SCRIPT(core_fails_fast_when_asked_to, "a hello", "a submit A 1 p:1 q:1", "tick 8", "a<", "tick 4", "a< RESULT 0 NOT_FOUND",

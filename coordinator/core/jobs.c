@@ -158,8 +158,7 @@ void jobs_of_worker_unbegun(struct core *core, struct peer *worker) {
 static uint64_t later(uint64_t time, uint64_t by, uint64_t at_most) { return time + by < at_most ? time + by : at_most; }
 
 void jobs_excuse(struct core *core, uint64_t deaf_ns) {
-  for (size_t i = 0; i < core->job_count; i++)
-    core->jobs[i]->progress_ns = later(core->jobs[i]->progress_ns, deaf_ns, core->now);
+  for (size_t i = 0; i < core->job_count; i++) core->jobs[i]->progress_ns = later(core->jobs[i]->progress_ns, deaf_ns, core->now);
 }
 
 void jobs_of_worker_detach(struct core *core, struct peer *worker) {
@@ -267,6 +266,32 @@ static void learn(struct core *core, const struct job *job) {
   job->task->pool->ratio = ratio < 0.01 ? 0.01 : ratio > 100 ? 100 : ratio;
 }
 
+/* Memory, disk, locks, a connection: no variant is to blame for these, and none must be remembered as one that crashes. What a
+ * child could not explain comes as FAILURE. */
+static bool is_jobs_own(enum farm_status status) {
+  enum status_loses loses = status_loses(status);
+  bool of_variant = loses == LOSES_TACTIC || loses == LOSES_WORKER || loses == LOSES_DEVICE || status == FARM_FAILURE;
+  return status != FARM_OK && status != FARM_CANCELLED && !of_variant;
+}
+
+/* A screen that failed as a whole goes to another worker; two workers or three failures end its task, with what they say. */
+static void screen_failed(struct core *core, struct job *job, const struct peer *worker, const struct wire_finished *finished) {
+  struct task *task = job->task;
+  bool owes = false;
+  for (uint32_t i = 0; i < job->variant_count; i++) owes |= task->variants[job->variants[i]].state == VARIANT_LEASED;
+  job_release(core, job, FARM_OK, NULL);
+  if (!owes) return; // its task may be over
+  if (!task_failed_on(task, worker->name) && task->failed_on_count < WORKERS_BLAMED_MOST)
+    task->failed_on[task->failed_on_count++] = core_keep(&task->arena, worker->name);
+  task->failures++;
+  worker_suspect(core, task->pool, worker->name); // may forgive it what it failed
+  if (task->failed_on_count < WORKERS_BLAMED_MOST && task->failures < DEATHS_MOST) return;
+  char message[500];
+  snprintf(message, sizeof message, "it could not be measured, %u times on %u workers, the last %.128s: %.300s", task->failures,
+           task->failed_on_count, worker->name, finished->message);
+  task_fail(core, task, finished->status, message);
+}
+
 void jobs_finished(struct core *core, struct peer *worker, const struct wire_finished *finished) {
   struct job *job = job_held(core, worker, finished->lease);
   worker->finished++;
@@ -280,6 +305,7 @@ void jobs_finished(struct core *core, struct peer *worker, const struct wire_fin
     executions_finish(core, execution, finished->status, finished->message, finished);
     return;
   }
+  if (job->kind == WIRE_JOB_SCREEN && is_jobs_own(finished->status)) return screen_failed(core, job, worker, finished);
   if (finished->status == FARM_OK) learn(core, job);
   job->started = true;
   char why[160];

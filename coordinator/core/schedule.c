@@ -29,7 +29,8 @@ static double least_served(const struct task *task) {
 static bool may_measure(struct core *core, const struct task *task, const struct task_variant *variant,
                         const struct peer *worker) {
   if (variant->state != VARIANT_NEEDED || worker_lacks(worker, variant)) return false;
-  return !variant_is_blamed(variant, worker->name) || !worker_has_colleague(core, task->pool, worker->name);
+  bool elsewhere = variant_is_blamed(variant, worker->name) || task_failed_on(task, worker->name);
+  return !elsewhere || !worker_has_colleague(core, task->pool, worker->name);
 }
 
 static bool may_final(struct core *core, const struct task *task, const struct peer *worker) {

@@ -88,6 +88,7 @@ static void land(struct task *task, struct task_variant *variant, const struct r
   if (variant->state == VARIANT_NEEDED) task->needed--;
   if (variant->state == VARIANT_LEASED) task->leased--;
   variant->state = VARIANT_LANDED;
+  task->failures = task->failed_on_count = 0;
   variant->entry = keep_entry(&task->arena, entry);
   if (from->unix_s < task->unix_s) return;
   task->unix_s = from->unix_s;

@@ -38,9 +38,25 @@ bool variant_is_blamed(const struct task_variant *variant, const char *name) {
   return false;
 }
 
+bool task_failed_on(const struct task *task, const char *name) {
+  for (uint32_t i = 0; i < task->failed_on_count; i++)
+    if (strcmp(task->failed_on[i], name) == 0) return true;
+  return false;
+}
+
+static void forgive_failures(struct task *task, const char *name) {
+  for (uint32_t i = 0; i < task->failed_on_count; i++)
+    if (strcmp(task->failed_on[i], name) == 0) {
+      task->failed_on[i] = task->failed_on[--task->failed_on_count];
+      task->failures = task->failed_on_count;
+      return;
+    }
+}
+
 static void forgive_suspects(struct core *core, const char *name) {
   for (struct map_entry *e = map_next(&core->tasks, NULL); e; e = map_next(&core->tasks, e)) {
     struct task *task = e->value;
+    forgive_failures(task, name);
     for (size_t i = 0; i < task->variant_count; i++) {
       struct task_variant *variant = &task->variants[i];
       for (uint32_t b = 0; b < variant->blamed_count; b++)
