@@ -1,6 +1,6 @@
 /* What depends on constants only is computed now, by the references: the same bits on every machine. Small integer values whose
- * contents inference knows (shape arithmetic) become constants, too. Nothing random, nothing with subgraphs; results may not be
- * much larger than what they are made from.
+ * contents inference knows (shape arithmetic) become constants, too. Nothing random, nothing with subgraphs; results may have
+ * as many elements as one operand (a weight dequantised), or else not be much larger than what they are made from.
  */
 #include "rewrite.h"
 
@@ -12,12 +12,14 @@ enum { MOST_GROWN_BYTES = 1 << 20, MOST_INPUTS = 1024, MOST_OUTPUTS = 64 };
 struct folding {
   struct arena *arena;
   size_t most_bytes;
+  int64_t most_elems; // that many are allowed, whatever their size
 };
 
 static enum farm_status allocate(void *context, int output, struct tensor *tensor) {
   struct folding *folding = context;
   size_t bytes = tensor_bytes(tensor);
-  if (bytes == SIZE_MAX || bytes > folding->most_bytes) return status_set(FARM_AGAIN, "output %d is too large to fold", output);
+  if (bytes == SIZE_MAX || (bytes > folding->most_bytes && tensor_elems(tensor) > folding->most_elems))
+    return status_set(FARM_AGAIN, "output %d is too large to fold", output);
   char *memory = arena_alloc(folding->arena, bytes + 64);
   if (!memory) return FARM_NO_MEMORY;
   tensor->data = memory + (64 - (uintptr_t)memory % 64) % 64;
@@ -44,11 +46,20 @@ static size_t size_limit(const struct node *node) {
   return 2 * bytes > MOST_GROWN_BYTES ? 2 * bytes : MOST_GROWN_BYTES;
 }
 
+static int64_t elems_limit(const struct node *node) {
+  int64_t most = 0;
+  for (int i = 0; i < node->input_count; i++) {
+    int64_t elems = node->inputs[i] ? tensor_elems(node->inputs[i]->constant) : 0;
+    if (elems > most) most = elems;
+  }
+  return most;
+}
+
 /* Runs the reference; outputs that are used become tensors in the model's arena. FARM_AGAIN when it is not to be folded. */
 static enum farm_status execute(struct model *model, const struct node *node, struct tensor *tensors) {
   const struct tensor **inputs = calloc((size_t)node->input_count + 1, sizeof *inputs);
   struct tensor **outputs = calloc((size_t)node->output_count + 1, sizeof *outputs);
-  struct folding folding = {&model->arena, size_limit(node)};
+  struct folding folding = {&model->arena, size_limit(node), elems_limit(node)};
   enum farm_status status = inputs && outputs ? FARM_OK : FARM_NO_MEMORY;
   for (int i = 0; status == FARM_OK && i < node->input_count; i++) inputs[i] = node->inputs[i] ? node->inputs[i]->constant : NULL;
   for (int i = 0; status == FARM_OK && i < node->output_count; i++) {
