@@ -56,6 +56,28 @@ TEST(pass_fold_constants, "") {
              "%y = Concat.13(%x, %c) {axis = 0}\nreturn %y\n");
   check_pass("fold-constants", "%x: f32[3,5]", "%s = Shape.13(%x)\n%y = ConstantOfShape.9(%s)\nreturn %y",
              "%y = Identity.13(%y~2)\nreturn %y\n");
+  check_pass("fold-constants", "%x: f32[1,1000]", // four times the bytes, but not more elements
+             "const %q: i8[1000,900] = random 5\nconst %s: f32[] = {0.5}\nconst %z: i8[] = {3}\n"
+             "%w = DequantizeLinear.13(%q, %s, %z)\n%y = MatMul.13(%x, %w)\nreturn %y",
+             "%y = MatMul.13(%x, %w)\nreturn %y\n");
+  check_pass("fold-constants", "%x: f32[1,1000]", // a weight repeated stays small in the file
+             "const %w: f32[1,1000] = random 5\nconst %n: i64[2] = {1000, 1}\n%e = Expand.13(%w, %n)\n%y = MatMul.13(%x, "
+             "%e)\nreturn %y",
+             "%e = Expand.13(%w, %n)\n%y = MatMul.13(%x, %e)\nreturn %y\n");
+}
+
+TEST(pass_canonicalise_quantisation, "") {
+  const char *const parameters = "const %s: f32[] = {0.5}\nconst %z: u8[] = {3}\nconst %o: u8[] = {4}\n";
+  char body[512];
+  snprintf(body, sizeof body, "%s%%q = QuantizeLinear.13(%%x, %%s, %%z)\n%%y = DequantizeLinear.13(%%q, %%s, %%z)\nreturn %%y",
+           parameters);
+  check_pass("canonicalise-quantisation", "%x: f32[2,4]", body,
+             "%q = QuantizeLinear.13(%x, %s, %z)\n%quantum~4 = Div.14(%x, %quantum)\n%quantum~5 = Round.11(%quantum~4)\n"
+             "%quantum~6 = Clip.13(%quantum~5, %quantum~2, %quantum~3)\n%y = Mul.14(%quantum~6, %quantum)\nreturn %y\n");
+  snprintf(body, sizeof body, "%s%%q = QuantizeLinear.13(%%x, %%s, %%z)\n%%y = DequantizeLinear.13(%%q, %%s, %%o)\nreturn %%y",
+           parameters);
+  check_pass("canonicalise-quantisation", "%x: f32[2,4]", body, // another zero point
+             "%q = QuantizeLinear.13(%x, %s, %z)\n%y = DequantizeLinear.13(%q, %s, %o)\nreturn %y\n");
 }
 
 TEST(pass_common_subexpressions, "") {

@@ -61,6 +61,7 @@ enum farm_status passes_run(struct model *model, const struct pass_options *opti
   X(fold_batchnorm, "fold-batchnorm", "put batch normalisation into the weights before it")                  \
   X(canonicalise_norm, "canonicalise-norm", "layer and RMS normalisations written out become one node")      \
   X(canonicalise_activation, "canonicalise-activation", "GELU, SiLU and hard swish written out become one node") \
+  X(canonicalise_quantisation, "canonicalise-quantisation", "quantised and dequantised at once becomes rounding in f32") \
   X(fuse_attention, "fuse-attention", "scores, scale, mask, softmax and product become attention")           \
   X(canonicalise_gemm, "canonicalise-gemm", "MatMul and Gemm become the fused gemm")                         \
   X(canonicalise_conv, "canonicalise-conv", "convolutions and pooling become the fused ones")                \
