@@ -58,7 +58,8 @@ void cuda_free(struct cuda_device *device, cuda_address *address); // 0 is allow
 enum farm_status cuda_host_alloc(struct cuda_device *device, size_t bytes, void **out_data);
 void cuda_host_free(struct cuda_device *device, void **data);
 /* In order with all else on the device's stream. `_in` may return before the data has left pinned memory; `_out` has only arrived
- * after cuda_wait. */
+ * after cuda_wait. Into other than pinned memory the driver itself waits for all before it, patiently: cuda_wait_for goes first where a
+ * kernel may hang. */
 enum farm_status cuda_copy_in(struct cuda_device *device, cuda_address to, const void *from, size_t bytes);
 enum farm_status cuda_copy_out(struct cuda_device *device, void *to, cuda_address from, size_t bytes);
 enum farm_status cuda_copy_on(struct cuda_device *device, cuda_address to, cuda_address from, size_t bytes);

@@ -207,6 +207,8 @@ cuda_result cuMemcpyDtoHAsync_v2(void *to, cuda_address from, size_t bytes, cuda
   cuda_result result = enter_stream(&stream);
   if (result == CUDA_SUCCESS && (to == NULL || !fake_memory_contains(from, bytes))) result = CUDA_ERROR_INVALID_VALUE;
   if (result == CUDA_SUCCESS) result = copy_put(stream, to, HOST(from), bytes, false);
+  bool staged = result == CUDA_SUCCESS && stream->capture == NULL && !fake_pinned_contains(to, bytes);
+  if (staged) result = fake_stream_wait(stream); // the driver returns when the bytes have arrived
   return fake_leave(result, "cuMemcpyDtoHAsync_v2", "0x%llx %zu", (unsigned long long)from, bytes);
 }
 

@@ -117,3 +117,35 @@ TEST(cuda_trials_refuse_what_is_for_another_device, "") {
   arena_free(&arena);
   cuda_sweep_end(&sweep);
 }
+
+void __lsan_disable(void) __attribute__((weak));
+
+/* The second run hangs: looking at the guards behind it gives up as waiting does. */
+TEST(cuda_trials_give_up_a_run_that_hangs, "timeout:20") {
+  cuda_sweep_cache();
+  cuda_sweep_library("TUNEFARM_LIBCUDA", "libfakecuda.so");
+  cuda_sweep_library("TUNEFARM_LIBNVRTC", "libfakenvrtc.so");
+  setenv("TUNEFARM_FAKE_CUDA", "sm=75,fault=hang@2", 1);
+  if (__lsan_disable) __lsan_disable(); // a driver keeps what a kernel that never ends has
+  struct cuda_sweep sweep = cuda_sweep_compiler(NULL, 1, NULL);
+  REQUIRE_OK(cuda_device_open(NULL, &sweep.device));
+  struct arena arena = {0};
+  struct problem problem;
+  struct kernel_case *made = NULL;
+  struct cuda_trial *trial = NULL;
+  struct kernel_verdict verdict;
+  const struct variant variant = {.tactic = &err_tactic};
+  const struct cuda_trial_options options = {
+      .cubin = cuda_sweep_cubin, .context = &sweep, .copies = 1, .patience_ns = 300000000};
+  mistake = "args.workspace[3] = 1";
+  REQUIRE_OK(problem_parse("map d300 in:f32[0] out:f32 {%1=neg %0;out %1}", &arena, &problem));
+  REQUIRE_OK(kernel_case_make(&problem, &made));
+  REQUIRE_OK(cuda_trial_make(sweep.device, made, &variant, &options, &trial));
+  REQUIRE_OK(cuda_trial_check(trial, &verdict));
+  REQUIRE_OK(cuda_trial_run(trial, 1));
+  CHECK(cuda_trial_guards(trial) == FARM_TIMED_OUT);
+  cuda_trial_free(&trial);
+  kernel_case_free(&made);
+  arena_free(&arena);
+  cuda_sweep_end(&sweep);
+}

@@ -215,15 +215,20 @@ static bool all_pattern(const unsigned char *zone, size_t bytes) {
   return true;
 }
 
-/* Both zones of every buffer, into `zones`. */
+static enum farm_status wait_patiently(struct cuda_trial *trial) {
+  return trial->patience_ns ? cuda_wait_for(trial->device, trial->patience_ns) : cuda_wait(trial->device);
+}
+
+/* Both zones of every buffer, into `zones`. Copies to memory that is not pinned have no patience: what runs is waited for before. */
 static enum farm_status guards_download(struct cuda_trial *trial, unsigned char *zones) {
+  TRY(wait_patiently(trial));
   for (int i = 0; i < trial->buffer_count; i++) {
     const struct device_buffer *buffer = &trial->buffers[i];
     unsigned char *to = zones + (size_t)i * 2 * GUARD_BYTES;
     TRY(cuda_copy_out(trial->device, to, buffer->base, GUARD_BYTES));
     TRY(cuda_copy_out(trial->device, to + GUARD_BYTES, buffer->base + GUARD_BYTES + buffer->bytes, GUARD_BYTES));
   }
-  return trial->patience_ns ? cuda_wait_for(trial->device, trial->patience_ns) : cuda_wait(trial->device);
+  return cuda_wait(trial->device);
 }
 
 enum farm_status cuda_trial_guards(struct cuda_trial *trial) {
@@ -289,7 +294,7 @@ enum farm_status cuda_trial_check(struct cuda_trial *trial, struct kernel_verdic
   for (int i = 0; i < trial->of->problem->output_count; i++) TRY(refill(trial, trial->outputs[i]));
   TRY(refill(trial, trial->workspace));
   TRY(cuda_trial_run(trial, 0));
-  TRY(trial->patience_ns ? cuda_wait_for(trial->device, trial->patience_ns) : cuda_wait(trial->device));
+  TRY(wait_patiently(trial));
   enum farm_status compared = compare_outputs(trial, out_verdict);
   if (compared != FARM_OK && compared != FARM_TACTIC_WRONG) return compared;
   TRY(cuda_trial_guards(trial));
