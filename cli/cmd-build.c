@@ -95,6 +95,8 @@ static enum farm_status options_finish(struct build_command *command, const stru
   command->options.effort = (int)command->effort;
   command->options.threads = (int)command->threads;
   TRY(cache_mode_parse(command->cache_mode, &command->options.cache_mode));
+  FAIL_IF(command->options.cache_mode == CACHE_LOCKED && command->effort == 0 && !command->options.lock_path, FARM_USAGE,
+          "--cache-mode locked --effort 0: there are no records of effort 0; name the effort that was measured, or a --lock");
   struct build_shape *shapes = arena_alloc_array(&command->arena, command->shapes.count + 1, sizeof *shapes);
   FAIL_IF(!shapes, FARM_NO_MEMORY, "out of memory for shapes");
   for (size_t i = 0; i < command->shapes.count; i++)

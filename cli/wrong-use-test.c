@@ -63,6 +63,7 @@ TEST(wrong_values_are_named_with_their_option, "") {
   const char *model = small_model("small.onnx", "4"), *engine = in_folder("1.engine"), *file = in_folder("file");
   REQUIRE_OK(file_write_atomic(file, "x", 1));
   command_fails(2, "--target cuda-sm9x", "build", model, "-o", engine, "--effort", "0", "--target", "cuda-sm9x");
+  command_fails(2, "name the effort", "build", model, "-o", engine, "--effort", "0", "--cache-mode", "locked");
   command_fails(2, "--dtype f8: f32, f16 or bf16", "synth", "mlp", "-o", file, "--dtype", "f8");
   command_fails(2, "--farm nonsense", "status", "--farm", "nonsense");
   command_fails(2, "--connect nonsense", "worker", "--connect", "nonsense");
