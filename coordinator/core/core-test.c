@@ -12,6 +12,7 @@
  *   w executed                       its end
  *   a timed N                        the last DONE to a counted N variants
  *   a why TEXT                       the last DONE says so
+ *   a drain                          asks that the workers leave
  *   a attach ID | a cancel ID | a close ID
  *   tick S                           time passes, everyone's heart beats; `w silent` stops w's
  *   deaf S                           time passes in which the coordinator does nothing; then it ticks, then hears
@@ -351,6 +352,8 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
     core_peer_gone(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
   else if (strcmp(verb, "broken") == 0)
     core_peer_unreachable(bench->core, bench->now, actor->id), actor->beating = false, settle(bench);
+  else if (strcmp(verb, "drain") == 0)
+    send(bench, actor, &(struct wire_message){.type = WIRE_DRAIN});
   else if (strcmp(verb, "silent") == 0)
     actor->beating = false;
   else if (strcmp(verb, "attach") == 0)
@@ -559,6 +562,11 @@ SCRIPT(core_restart_keeps_what_was_accepted, "w hello c", "w ready 1", "a hello"
 SCRIPT(core_restart_hands_out_what_nobody_names, "w hello c", "w ready 1", "a hello", "a submit A 0 p:1", "w< JOB screen p v0",
        "w started", "restart", "a hello", "a attach A", "w2 hello c", "w2 ready 1", "tick 2", "w2<", "tick 2",
        "w2< JOB screen p v0")
+/* Workers that are there leave; one that is started afterwards, as local ones are, serves builds again. */
+SCRIPT(core_drained_farm_serves_again_when_workers_come, "w hello c", "w ready 2", "a hello", "a submit A 0 p:1",
+       "w< JOB screen p v0", "b hello", "b drain", "w< DRAIN", "a submit B 0 q:1", "w<", "w land v0", "a< RESULT 0 OK",
+       "a< DONE OK", "w finish", "w<", "w bye", "tick 2", "a<", "w hello c", "w ready 1", "w< JOB screen q v0")
+
 SCRIPT(core_strangers_are_told_to_greet, "w hello c", "restart", "w ready 1", "w< REFUSE AGAIN")
 SCRIPT(core_worker_without_class_is_refused, "w hello", "w< REFUSE MISMATCH")
 /* Another build with another default: it has to be in a final, too. */

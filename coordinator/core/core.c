@@ -231,7 +231,7 @@ static void from_client(struct core *core, struct peer *client, const struct wir
     executions_take(core, client, message);
     break;
   case WIRE_DRAIN:
-    core_drain(core, core->now);
+    drain_workers(core); // those there are: who comes afterwards is welcome
     break;
   default:
     core->counters.bad_messages++;
