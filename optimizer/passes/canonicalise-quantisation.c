@@ -28,7 +28,8 @@ static struct node *pair_of(const struct node *node, double *out_scale, double *
   const enum dtype quantised = node->inputs[0]->type.dtype;
   const bool f32 = before->inputs[0]->type.dtype == DTYPE_F32 && node->outputs[0]->type.dtype == DTYPE_F32;
   const bool plain = f32 && dtype_is_integer(quantised) && dtype_bits(quantised) <= 16;
-  return plain && scale == *out_scale && zero == *out_zero && scale > 0 ? before : NULL;
+  const bool finite = scale > 0 && scale - scale == 0; // a mask of -inf makes a quantiser write inf
+  return plain && finite && scale == *out_scale && zero == *out_zero ? before : NULL;
 }
 
 static struct value *number(struct graph *graph, float value) {

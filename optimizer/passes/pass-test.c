@@ -78,6 +78,10 @@ TEST(pass_canonicalise_quantisation, "") {
            parameters);
   check_pass("canonicalise-quantisation", "%x: f32[2,4]", body, // another zero point
              "%q = QuantizeLinear.13(%x, %s, %z)\n%y = DequantizeLinear.13(%q, %s, %o)\nreturn %y\n");
+  const char *const endless =
+      "const %s: f32[] = {inf}\n%q = QuantizeLinear.13(%x, %s)\n%y = DequantizeLinear.13(%q, %s)\nreturn %y";
+  check_pass("canonicalise-quantisation", "%x: f32[2,4]", endless,
+             "%q = QuantizeLinear.13(%x, %s)\n%y = DequantizeLinear.13(%q, %s)\nreturn %y\n");
 }
 
 TEST(pass_common_subexpressions, "") {
