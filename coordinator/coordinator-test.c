@@ -327,6 +327,29 @@ TEST(coordinator_killed_in_mid_build, "timeout:90") {
   farm_end(&farm);
 }
 
+/* A farm elsewhere, which nobody here can start again: the one who waits is told, once. */
+TEST(coordinator_that_is_lost_is_said_to_be, "") {
+  setenv("FAKE_WORKERS", "0", 1);
+  struct farm farm = farm_make("farm");
+  char path[700], text[2000] = "";
+  struct client *client;
+  struct client_event event;
+  struct client_options options = {.endpoint = ensure(farm.folder), .build = "test"};
+  REQUIRE_OK(client_open(&options, &client));
+  snprintf(path, sizeof path, "%s/said", test_folder());
+  int said = open(path, O_RDWR | O_CREAT, 0600), before = dup(STDERR_FILENO);
+  REQUIRE(said >= 0 && before >= 0 && dup2(said, STDERR_FILENO) >= 0);
+  kill_coordinator(&farm);
+  enum farm_status status = client_next(client, 1000, &event);
+  dup2(before, STDERR_FILENO), close(before);
+  CHECK(status == FARM_OK && pread(said, text, sizeof text - 1, 0) > 0);
+  const char *line = strstr(text, "the coordinator is lost, trying again");
+  CHECK_MESSAGE(line && !strstr(line + 30, "is lost"), "said was: %s", text);
+  close(said);
+  client_close(&client);
+  farm_end(&farm);
+}
+
 static pid_t start_worker(const struct farm *farm, const char *cores) {
   char endpoint[COORDINATOR_ENDPOINT_MOST];
   REQUIRE_OK(coordinator_endpoint(farm->folder, endpoint));

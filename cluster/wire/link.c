@@ -151,7 +151,7 @@ static enum farm_status attempt(struct link *link, uint64_t now) {
     const char *endpoint = NULL;
     enum farm_status status = link->options.revive(link->options.context, &endpoint);
     if (status == FARM_OK && endpoint && !(link->options.endpoint = kept(&link->texts, endpoint))) return FARM_NO_MEMORY;
-    if (status != FARM_OK) log_debug("cannot revive the coordinator: %s", status_message());
+    if (status != FARM_OK) log_warning("cannot start the coordinator again: %s", status_message());
   }
   socket_close(link);
   TRY(socket_open(link));
@@ -174,7 +174,7 @@ static enum farm_status move_on(struct link *link, uint64_t now) {
   }
   if (link->state == LINK_UP) {
     if (broke(link) || now - link->heard_ns > link->dead_ns) {
-      log_debug("%s: lost, connecting again", link->options.endpoint);
+      log_warning("%s: the coordinator is lost, trying again", link->options.endpoint); // whoever waits knows for what
       go_down(link, now);
     } else if (now - link->said_ns >= link->heartbeat_ns) {
       send_now(link, &(struct wire_message){.type = WIRE_HEARTBEAT, .heartbeat = {++link->sequence}});
@@ -187,7 +187,7 @@ static enum farm_status move_on(struct link *link, uint64_t now) {
 static enum farm_status take_greeting(struct link *link, const struct wire_message *message) {
   if (message->type == WIRE_WELCOME) {
     link->state = LINK_UP;
-    link->session++;
+    if (link->session++) log_info("%s: the coordinator is there again", link->options.endpoint);
     link->epoch = message->welcome.epoch;
     if (message->welcome.heartbeat_ms) link->heartbeat_ns = message->welcome.heartbeat_ms * 1000000ull;
     if (message->welcome.dead_ms) link->dead_ns = message->welcome.dead_ms * 1000000ull;
