@@ -1,11 +1,11 @@
-/* What is quantised and at once dequantised with the same numbers stays a float: x / scale, rounded, held within the type's
- * range less the zero point, times scale. The same bits (NaN, which would become 0, stays), in elementwise operators, which fuse
- * with their neighbours and have fast kernels. One scale for all, integers of up to 16 bits: every step but the division and the
- * product is exact in f32, and quantising has these two, too.
+/* What is quantised and at once dequantised with the same numbers stays a float: x / scale, 0 for NaN, rounded, held within the
+ * type's range less the zero point, times scale. The same bits, in elementwise operators, which fuse with their neighbours and
+ * have fast kernels. One scale for all, integers of up to 16 bits: every step but the division and the product is exact in f32,
+ * and quantising has these two, too.
  */
 #include "rewrite.h"
 
-#include <string.h>
+enum { STEPS = 5 };
 
 static bool quantises(const struct node *node, const char *name) {
   return node_is_onnx(node, name) || node_is(node, "com.microsoft", name);
@@ -28,8 +28,7 @@ static struct node *pair_of(const struct node *node, double *out_scale, double *
   const enum dtype quantised = node->inputs[0]->type.dtype;
   const bool f32 = before->inputs[0]->type.dtype == DTYPE_F32 && node->outputs[0]->type.dtype == DTYPE_F32;
   const bool plain = f32 && dtype_is_integer(quantised) && dtype_bits(quantised) <= 16;
-  const bool finite = scale > 0 && scale - scale == 0; // a mask of -inf makes a quantiser write inf
-  return plain && finite && scale == *out_scale && zero == *out_zero ? before : NULL;
+  return plain && scale == *out_scale && zero == *out_zero && scale > 0 ? before : NULL;
 }
 
 static struct value *number(struct graph *graph, float value) {
@@ -49,21 +48,28 @@ static enum farm_status rule(struct pass_context *context, struct node *node) {
   if (!first) return FARM_OK;
   struct graph *graph = node->graph;
   range_of(node->inputs[0]->type.dtype, &low, &high);
-  struct value *quantum = number(graph, (float)scale), *values[4];
+  struct tensor truth = node->outputs[0]->type;
+  truth.dtype = DTYPE_BOOL;
+  struct value *quantum = number(graph, (float)scale), *none = number(graph, 0), *values[STEPS] = {NULL};
   struct value *least = number(graph, (float)(low - zero)), *most = number(graph, (float)(high - zero));
-  for (int i = 0; i < 3; i++) values[i] = value_new(graph, "quantum", &node->outputs[0]->type);
-  FAIL_IF(!quantum || !least || !most || !values[0] || !values[1] || !values[2], FARM_NO_MEMORY, "out of memory for a pass");
-  const struct rewrite steps[] = {
+  FAIL_IF(!quantum || !none || !least || !most, FARM_NO_MEMORY, "out of memory for a pass");
+  for (int i = 0; i < STEPS; i++) {
+    values[i] = value_new(graph, "quantum", i == 1 ? &truth : &node->outputs[0]->type);
+    FAIL_IF(!values[i], FARM_NO_MEMORY, "out of memory for a pass");
+  }
+  const struct rewrite steps[STEPS] = {
       {.domain = "", .name = "Div", .version = 14, .inputs = {first->inputs[0], quantum}, .input_count = 2},
-      {.domain = "", .name = "Round", .version = 11, .inputs = {values[0]}, .input_count = 1},
-      {.domain = "", .name = "Clip", .version = 13, .inputs = {values[1], least, most}, .input_count = 3},
+      {.domain = "", .name = "IsNaN", .version = 13, .inputs = {values[0]}, .input_count = 1},
+      {.domain = "", .name = "Where", .version = 16, .inputs = {values[1], none, values[0]}, .input_count = 3},
+      {.domain = "", .name = "Round", .version = 11, .inputs = {values[2]}, .input_count = 1},
+      {.domain = "", .name = "Clip", .version = 13, .inputs = {values[3], least, most}, .input_count = 3},
   };
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < STEPS; i++) {
     struct rewrite step = steps[i];
     step.outputs[0] = values[i], step.output_count = 1;
     TRY(rewrite_add(context, &step, node, node->origin, NULL));
   }
-  struct rewrite last = {.domain = "", .name = "Mul", .version = 14, .inputs = {values[2], quantum}, .input_count = 2};
+  struct rewrite last = {.domain = "", .name = "Mul", .version = 14, .inputs = {values[STEPS - 1], quantum}, .input_count = 2};
   last.outputs[0] = node->outputs[0], last.output_count = 1;
   return rewrite_replace(context, &last, node, &node, 1, NULL);
 }

@@ -1,4 +1,4 @@
-/* canonicalise-quantisation gives the bits that the operators give: ties, both ends of each range, infinities. */
+/* canonicalise-quantisation gives the bits that the operators give: ties, both ends of each range, infinities, NaN. */
 #include "../ir/evaluate.h"
 #include "../ir/infer.h"
 #include "../ir/text.h"
@@ -34,12 +34,13 @@ static void check_bits(const char *domain, const char *type, const char *zero, c
   REQUIRE_OK(tensor_alloc(&x));
   float *values = x.data;
   for (int i = 0; i < COUNT; i++) values[i] = (float)(i - COUNT / 2) * 0.0625f * (i % 3 ? 1 : 40);
-  values[0] = INFINITY, values[1] = -INFINITY, values[2] = 3e38f, values[3] = -3e38f;
+  values[0] = INFINITY, values[1] = -INFINITY, values[2] = 3e38f, values[3] = -3e38f, values[4] = NAN;
   evaluated(strbuf_text(&text), NULL, &x, 2, &expected);
-  evaluated(strbuf_text(&text), "canonicalise-quantisation", &x, 5, &got); // the first is left for eliminate-dead
+  evaluated(strbuf_text(&text), "canonicalise-quantisation", &x, 7, &got); // the first is left for eliminate-dead
   const float *a = expected.data, *b = got.data;
   for (int i = 0; i < COUNT; i++)
-    CHECK_MESSAGE(a[i] == b[i], "%s, zero %s: %g becomes %g, not %g", type, zero, (double)values[i], (double)b[i], (double)a[i]);
+    CHECK_MESSAGE(a[i] == b[i] || (isnan(a[i]) && isnan(b[i])), "%s, zero %s: %g becomes %g, not %g", type, zero,
+                  (double)values[i], (double)b[i], (double)a[i]);
   tensor_free(&x), tensor_free(&expected), tensor_free(&got);
   strbuf_free(&text);
 }
@@ -47,9 +48,11 @@ static void check_bits(const char *domain, const char *type, const char *zero, c
 TEST(quantisation_as_floats_gives_the_same_bits, "") {
   static const struct {
     const char *domain, *type, *zero, *scale;
-  } cases[] = {{"", "u8", "128", "0.125"},   {"", "u8", "0", "0.3"},      {"", "i8", "-128", "0.017"},
-               {"", "i8", "3", "0.125"},     {"", "i4", "0", "0.5"},      {"", "u4", "15", "0.25"},
-               {"", "u16", "32768", "0.01"}, {"", "i16", "-5", "0.0625"}, {"com.microsoft::", "u16", "777", "0.003"}};
+  } cases[] = {{"", "u8", "128", "0.125"},  {"", "u8", "0", "0.3"},
+               {"", "i8", "-128", "0.017"}, {"", "i8", "3", "0.125"},
+               {"", "i8", "0", "inf"},      {"", "i4", "0", "0.5"},
+               {"", "u4", "15", "0.25"},    {"", "u16", "32768", "0.01"},
+               {"", "i16", "-5", "0.0625"}, {"com.microsoft::", "u16", "777", "0.003"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     check_bits(cases[i].domain, cases[i].type, cases[i].zero, cases[i].scale);
 }
