@@ -18,6 +18,10 @@ static void go(struct cuda_sweep *sweep, struct operation_case *made, int output
   case_close(made);
 }
 
+static void string_attr(struct operation_case *made, const char *attr, const char *value) {
+  case_attr(made, (struct attr){.name = attr, .type = ATTR_STRING, .count = 1, .s = value, .length = strlen(value)});
+}
+
 /* ---- Concat, Split ---- */
 
 /* The whole is `dims` with the parts' sum along the axis. */
@@ -167,7 +171,7 @@ static void blocks(struct cuda_sweep *sweep, const char *name, const char *mode,
                    const int64_t *dims) {
   struct operation_case made;
   case_open(&made, name, "blocksize", b);
-  if (mode) case_attr(&made, (struct attr){.name = "mode", .type = ATTR_STRING, .count = 1, .s = mode, .length = strlen(mode)});
+  if (mode) string_attr(&made, "mode", mode);
   case_input(&made, dtype, rank, dims);
   go(sweep, &made, 1);
 }
@@ -182,6 +186,37 @@ TEST(cuda_depth_to_space_and_back, "timeout:120") {
     blocks(&sweep, "SpaceToDepth", NULL, widths[t], 1, DIMS(1, 2, 3, 16));
   }
   blocks(&sweep, "DepthToSpace", "CRD", DTYPE_F32, 2, DIMS(0, 4, 3, 3));
+  cuda_sweep_end(&sweep);
+}
+
+/* ---- Resize ---- */
+
+/* By scales, or to the sizes that they make. */
+static void resized(struct cuda_sweep *sweep, enum dtype dtype, bool by_sizes, int rank, const int64_t *dims,
+                    const int64_t *factors) {
+  struct operation_case made;
+  int64_t sizes[TENSOR_MAX_RANK];
+  case_open_at(&made, "Resize", 13);
+  string_attr(&made, "mode", "nearest");
+  string_attr(&made, "nearest_mode", "floor");
+  string_attr(&made, "coordinate_transformation_mode", "asymmetric");
+  case_input(&made, dtype, rank, dims);
+  made.input_count++; // no region of interest
+  for (int d = 0; d < rank; d++) sizes[d] = dims[d] * factors[d];
+  if (by_sizes) made.input_count++;
+  case_list(&made, by_sizes ? DTYPE_I64 : DTYPE_F32, rank, by_sizes ? sizes : factors);
+  go(sweep, &made, 1);
+}
+
+TEST(cuda_resizes_by_whole_factors, "timeout:120") {
+  static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_U8};
+  struct cuda_sweep sweep = emulator();
+  for (int t = 0; t < 3; t++)
+    for (int by_sizes = 0; by_sizes < 2; by_sizes++) {
+      resized(&sweep, types[t], by_sizes, DIMS(2, 3, 5, 7), INTS(1, 1, 2, 2));
+      resized(&sweep, types[t], by_sizes, DIMS(1, 2, 3, 16), INTS(1, 2, 3, 1));
+      resized(&sweep, types[t], by_sizes, DIMS(5), INTS(3));
+    }
   cuda_sweep_end(&sweep);
 }
 
@@ -282,6 +317,18 @@ TEST(cuda_moves_refuse_what_lies_outside, "") {
   const struct tensor twice = {.dtype = DTYPE_I64, .rank = 1, .dims = {2}, .data = zeros};
   const struct tensor *lists[] = {NULL, &twice, &twice, &twice};
   CHECK(launched("op Slice-13 in:f32[9,7] in:i64[2] in:i64[2] in:i64[2] out:f32[9,7]", lists, 4) == FARM_TACTIC_REFUSED);
+}
+
+TEST(cuda_resizes_refuse_other_factors, "") {
+  const char *resize = "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" "
+                       "in:f32[5] in:- in:f32[1] out:f32[10]";
+  float scale = 2;
+  const struct tensor scales = {.dtype = DTYPE_F32, .rank = 1, .dims = {1}, .data = &scale};
+  const struct tensor *contents[] = {NULL, NULL, &scales};
+  CHECK(launched(resize, NULL, 0) == FARM_TACTIC_REFUSED);
+  CHECK(launched(resize, contents, 3) == FARM_OK);
+  scale = 2.1f; // makes 10 of 5 as well
+  CHECK(launched(resize, contents, 3) == FARM_TACTIC_REFUSED);
 }
 
 static enum farm_status padded_with(const char *text, int count, int64_t *pads) {

@@ -38,6 +38,10 @@ static const char *const problems[] = {
     "op Pad-2 pads=0,0,1,1 value=-0.5 in:f16[2,3] out:f16[3,4]",
     "op DepthToSpace-13 blocksize=2 mode=\"CRD\" in:f32[1,8,2,3] out:f32[1,2,4,6]",
     "op SpaceToDepth-13 blocksize=3 in:i8[1,1,6,3] out:i8[1,9,2,1]",
+    "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[1,2,3,4] in:- "
+    "in:f32[4] out:f32[1,2,6,12]",
+    "op Resize-19 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:u8[3] in:f32[0] "
+    "in:f32[0] in:i64[1] out:u8[9]",
 };
 
 /* Variants differ in their numbers of threads alone: `most` 1 takes one of them. */
@@ -135,6 +139,25 @@ TEST(cuda_operations_take_what_they_understand, "") {
       "op DepthToSpace-13 in:f32[1,8,2,3] out:f32[1,2,4,6]",
       "op DepthToSpace-13 blocksize=2 in:f32[1,9,2,3] out:f32[1,2,4,6]",
       "op SpaceToDepth-13 blocksize=2 in:i8[1,1,6,3] out:i8[1,4,3,1]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[1] out:f32[6]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f64[4] in:- "
+      "in:f32[1] out:f64[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[2] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[1] in:i64[1] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"ceil\" in:f32[4] in:- "
+      "in:f32[1] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"half_pixel\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[1] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"linear\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[1] out:f32[8]",
+      "op Resize-18 axes=0 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
+      "in:f32[1] out:f32[8]",
+      "op Resize-18 keep_aspect_ratio_policy=\"not_larger\" coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" "
+      "nearest_mode=\"floor\" in:f32[4] in:- in:- in:i64[1] out:f32[8]",
   };
   struct arena arena = {0};
   struct device_class device_class;
