@@ -145,7 +145,7 @@ static json_t *report_json(const struct build_report *report, const struct build
     json_array_append_new(targets, target);
   }
   for (int i = 0; i < report->missing_count; i++) json_array_append_new(missing, json_string(report->missing[i]));
-  return json_pack("{s:s,s:s,s:I,s:f,s:o,s:o}", "model", report->model, "digest", hex, "bytes", (json_int_t)report->bytes,
+  return json_pack("{s:s,s:s?,s:I,s:f,s:o,s:o}", "model", report->model, "digest", report->bytes ? hex : NULL, "bytes", (json_int_t)report->bytes,
                    "wall_s", report->wall_s, "targets", targets, "missing", missing);
 }
 

@@ -117,6 +117,9 @@ TEST(reports_have_the_same_keys_whatever_was_asked, "") {
   const json_t *target = json_array_get(json_object_get(report, "targets"), 0);
   CHECK(target && json_is_null(json_object_get(target, "tuning")));
   has_keys(report, (const char *const[]){"model", "digest", "bytes", "wall_s", "targets", "missing", NULL});
+  report = json_of(command_say("build", model, "--dry-run", "--effort", "0", "--json"));
+  CHECK(json_is_null(json_object_get(report, "digest"))); // nothing was made
+  json_decref(report);
   report = json_of(command_say("run", engine, "--duration", "0", "--json"));
   has_keys(report, (const char *const[]){"engine", "section", "threads", "iterations", "latency_ms", "throughput_per_s",
                                          "load_ms", "first_output_ms", "memory", "check", "foreign_load", "profile", NULL});

@@ -6,7 +6,7 @@
 #include <sched.h>
 
 enum { LEAST_BYTES = 256 }; // the driver refuses 0
-static const uint64_t SPIN_NS = 50000, SLEEP_LEAST_NS = 20000, SLEEP_MOST_NS = 1000000;
+static const uint64_t SPIN_NS = 2000000, SLEEP_LEAST_NS = 20000, SLEEP_MOST_NS = 1000000;
 
 enum farm_status cuda_alloc(struct cuda_device *device, size_t bytes, cuda_address *out_address) {
   cuda_address address = 0;
@@ -75,13 +75,14 @@ enum farm_status cuda_wait(struct cuda_device *device) {
   return cuda_check(device, device->api->cuStreamSynchronize(device->stream), "waiting for its work");
 }
 
-/* Spins for what takes microseconds, then sleeps for a share of the time that has passed. */
+/* Spins for what takes about as long as an inference does, whose latency a sleep would add to; then sleeps for a small share of the time
+ * that has passed. */
 static void pause_after(uint64_t passed_ns, uint64_t left_ns) {
   if (passed_ns < SPIN_NS) {
     sched_yield();
     return;
   }
-  uint64_t sleep = passed_ns / 8;
+  uint64_t sleep = passed_ns / 64;
   if (sleep < SLEEP_LEAST_NS) sleep = SLEEP_LEAST_NS;
   if (sleep > SLEEP_MOST_NS) sleep = SLEEP_MOST_NS;
   clock_sleep_ns(sleep < left_ns ? sleep : left_ns);
