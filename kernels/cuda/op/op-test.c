@@ -148,6 +148,7 @@ TEST(cuda_operations_take_what_they_understand, "") {
       "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
       "in:f32[1] in:i64[1] out:f32[8]",
       "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] out:f32[8]",
+      "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" in:f32[4] in:- in:f32[1] out:f32[8]",
       "op Resize-13 coordinate_transformation_mode=\"asymmetric\" mode=\"nearest\" nearest_mode=\"ceil\" in:f32[4] in:- "
       "in:f32[1] out:f32[8]",
       "op Resize-13 coordinate_transformation_mode=\"half_pixel\" mode=\"nearest\" nearest_mode=\"floor\" in:f32[4] in:- "
