@@ -7,6 +7,7 @@
 #include "../engine/build/build.h"
 #include "../engine/build/compare-engines.h"
 #include "../engine/build/farm-client.h"
+#include "interrupt.h"
 #include "local-farm.h"
 
 #include <jansson.h>
@@ -145,8 +146,8 @@ static json_t *report_json(const struct build_report *report, const struct build
     json_array_append_new(targets, target);
   }
   for (int i = 0; i < report->missing_count; i++) json_array_append_new(missing, json_string(report->missing[i]));
-  return json_pack("{s:s,s:s?,s:I,s:f,s:o,s:o}", "model", report->model, "digest", report->bytes ? hex : NULL, "bytes", (json_int_t)report->bytes,
-                   "wall_s", report->wall_s, "targets", targets, "missing", missing);
+  return json_pack("{s:s,s:s?,s:I,s:f,s:o,s:o}", "model", report->model, "digest", report->bytes ? hex : NULL, "bytes",
+                   (json_int_t)report->bytes, "wall_s", report->wall_s, "targets", targets, "missing", missing);
 }
 
 static void report_show(const struct build_report *report, const struct build_options *options) {
@@ -186,6 +187,7 @@ static enum farm_status farm_open(struct build_command *command, struct client *
   farm_client_init(farm, *out_client, command->options.model_path);
   farm_images_init(images, *out_client, command->options.cache_mode);
   farm->images = images;
+  farm->interrupted = interrupted;
   command->options.images = &images->images;
   farm->prefer_records = command->options.cache_mode == CACHE_LOCKED || command->options.cache_mode == CACHE_RO;
   farm->remeasure = command->options.cache_mode == CACHE_OFF;
@@ -247,6 +249,7 @@ static enum farm_status build_and_report(struct build_command *command) {
   command->options.progress = progress_show;
   command->options.progress_context = &progress;
   enum farm_status status = wants_farm(command) ? farm_open(command, &client, &farm, &images) : FARM_OK;
+  if (client) interrupt_watch();
   if (status == FARM_OK) status = build_run(&command->options, &report);
   if (progress.terminal && progress.last_phase) fputc('\n', stderr);
   if (status == FARM_OK) report_show(&report, &command->options);

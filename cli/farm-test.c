@@ -191,6 +191,32 @@ TEST(cache_is_listed_explained_exported_and_imported_elsewhere, "timeout:120") {
   arena_free(&arena);
 }
 
+static size_t builds_count(void) {
+  json_t *root = json_of(command_say("jobs", "--json"));
+  size_t count = json_array_size(json_object_get(root, "builds"));
+  json_decref(root);
+  return count;
+}
+
+/* Who stops a build stops what the farm does for it, and is ended by the signal that was sent. */
+TEST(interrupted_build_is_cancelled, "timeout:120") {
+  static const char nobody[] = "cpu vendor:nobody family:1 model:1 isa:avx2 l1d:32k l2:1m l3:8m mem:8g";
+  static const int signals[] = {SIGINT, SIGTERM};
+  const char *model = small_model("small.onnx", "4"), *engine = in_folder("1.engine");
+  CHECK(builds_count() == 0); // starts the coordinator
+  for (int i = 0; i < 2; i++) {
+    pid_t build = command_start((const char *const[]){"build", model, "-o", engine, "--effort", "1", "--target", nobody, NULL});
+    uint64_t end = clock_now_ns() + 20000000000u;
+    while (builds_count() == 0 && clock_now_ns() < end) clock_sleep_ns(50000000);
+    CHECK(builds_count() == 1);
+    kill(build, signals[i]);
+    struct said said = command_wait(build);
+    CHECK_MESSAGE(said.code == -signals[i], "code %d: %s", said.code, said.error);
+    said_free(&said);
+    CHECK(builds_count() == 0 && access(engine, F_OK) != 0);
+  }
+}
+
 TEST(cancel_ends_a_build_and_tells_who_waits, "timeout:120") {
   struct arena arena = {0};
   bool has_record;

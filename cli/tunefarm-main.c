@@ -1,5 +1,6 @@
 /* `tunefarm`: finds the subcommand, runs it, turns its status into the exit code. */
 #include "command.h"
+#include "interrupt.h"
 #include "standard-output.h"
 
 #include "../base/log.h"
@@ -30,6 +31,7 @@ static int code_of(const char *name, enum farm_status status) {
   if (status == FARM_OK) status = stdout_flush();
   if (status == FARM_OK) return 0;
   log_error("%s: %s", name, status_message());
+  interrupt_pass_on();
   return status_exit_code(status);
 }
 

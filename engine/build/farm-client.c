@@ -2,13 +2,15 @@
 #include "farm-client.h"
 
 #include "../../base/clock.h"
+#include "../../base/log.h"
 #include "target-word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGISTER_MS = 15000, REGISTER_STEP_MS = 50, SHORT_MS = 20000, SUBMIT_MS = 60000, MOST_CLASSES = 64 };
+enum { REGISTER_MS = 15000, REGISTER_STEP_MS = 50, SHORT_MS = 20000, SUBMIT_MS = 60000, CANCEL_MS = 5000, SLICE_MS = 200 };
+enum { MOST_CLASSES = 64 };
 
 /* ---- classes ---- */
 
@@ -194,6 +196,13 @@ static enum farm_status result_take(struct tuning *tuning, const struct client_e
   return FARM_OK;
 }
 
+/* The farm is told, so that it does not measure on for nobody. */
+static enum farm_status tuning_cancel(struct farm_client *farm) {
+  if (client_cancel(farm->client, CANCEL_MS) != FARM_OK)
+    log_warning("the farm does not know that the build ended, and measures on for a minute: %s", status_message());
+  return status_set(FARM_CANCELLED, "interrupted; what was measured is kept");
+}
+
 static enum farm_status tune(struct farm_client *farm, struct tuning *tuning, const char *policy, struct arena *arena) {
   struct wire_item *wire;
   TRY(wire_items(tuning->items, tuning->count, arena, &wire));
@@ -205,7 +214,8 @@ static enum farm_status tune(struct farm_client *farm, struct tuning *tuning, co
   TRY(client_submit(farm->client, &build, SUBMIT_MS));
   for (;;) {
     struct client_event event;
-    TRY(client_next(farm->client, 1000, &event));
+    TRY(client_next(farm->client, SLICE_MS, &event));
+    if (farm->interrupted && farm->interrupted()) return tuning_cancel(farm);
     if (event.kind == CLIENT_RESULT && event.item < tuning->count) TRY(result_take(tuning, &event, arena));
     if (event.kind == CLIENT_RESULT || event.kind == CLIENT_PROGRESS)
       progress_tell(tuning, event.kind == CLIENT_PROGRESS ? event.progress : NULL);

@@ -10,6 +10,7 @@ struct farm_client {
   const char *label;         // of the build, for status
   bool prefer_records;       // locked and ro: classes with records count before registered ones
   bool remeasure, fail_fast; // see WIRE_REMEASURE, WIRE_FAIL_FAST
+  bool (*interrupted)(void);  // asked while results are waited for: true cancels the build. NULL: never
   struct farm_images *images; // NULL: nothing is compiled for measuring
   struct build_farm farm;     // what the builder is given
 };
