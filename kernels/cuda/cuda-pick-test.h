@@ -14,7 +14,7 @@ static inline void cuda_pick_run(struct cuda_sweep *sweep, const struct cuda_pic
   const int problem = cuda_sweep_problem_add(sweep, pick->problem);
   REQUIRE_OK(variant_parse(pick->variant, &variant));
   CHECK_MESSAGE(variant_legal(&sweep->problems[problem].problem, &variant), "%s: %s is not legal", pick->problem, pick->variant);
-  if (sweep->device && cuda_tactic_fits(variant.tactic, sweep->device_class.sm))
+  if (sweep->emulated && cuda_tactic_fits(variant.tactic, sweep->device_class.sm))
     cuda_sweep_add(sweep, problem, &variant, sweep->device_class.sm, true);
   for (const int *sm = sweep->sms; sm && *sm; sm++)
     if (nvrtc_supports(*sm) && cuda_tactic_fits(variant.tactic, *sm)) cuda_sweep_add(sweep, problem, &variant, *sm, false);

@@ -1,7 +1,7 @@
 /* Tests only: what a sweep has collected, checked by a process per core. Included by cuda-sweep-test.h alone.
  *
  * Each process takes the next text that none has taken, compiles it, and checks all that it serves: no text is compiled twice, and no
- * process waits for another. They are copies of the test's, with its device of the emulator; a failed check of theirs, or a kernel that
+ * process waits for another. They are copies of the test's, each with a device of the emulator; a failed check of theirs, or a kernel that
  * kills one, fails the test.
  */
 #ifndef KERNELS_CUDA_CUDA_SHARES_TEST_H
@@ -10,9 +10,7 @@
 #include "cuda-sweep-test.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 enum { CUDA_SHARES_MOST = 8 };
 
@@ -46,6 +44,7 @@ static inline _Noreturn void cuda_share_work(struct cuda_sweep *sweep, struct cu
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) raise(SIGKILL);
   sweep->checked = sweep->compiled = 0;
+  if (sweep->emulated) cuda_sweep_open(sweep);
   for (int text; (text = __atomic_fetch_add(&shares->next_text, 1, __ATOMIC_RELAXED)) < sweep->text_count;)
     cuda_share_text(sweep, text, made);
   __atomic_fetch_add(&shares->checked, sweep->checked, __ATOMIC_RELAXED);

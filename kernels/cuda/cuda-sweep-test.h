@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -44,9 +46,10 @@ struct cuda_sweep_item {
 struct cuda_sweep {
   const char *only; // part of the tactics' ids; NULL: all
   int stride;       // 1: every variant; CUDA_SWEEP_COVERING
-  struct cuda_device *device;
+  bool emulated;              // what is collected is to be run
+  struct cuda_device *device; // open in this process
   struct device_class device_class;
-  const int *sms; // to compile for, 0 ends; when there is no device
+  const int *sms; // to compile for, 0 ends; when nothing is emulated
   int problem_count, item_count, text_count, seen_count;
   int checked, compiled, gone; // items and texts; items that cuda_sweep_go has been through
   struct cuda_sweep_problem *problems;
@@ -90,7 +93,32 @@ static inline void cuda_sweep_cache(void) {
   setenv("TUNEFARM_FAKE_CACHE", path, 0);
 }
 
-/* A device of that SM version in the emulator. */
+/* Opens the device in this process, which can then not be forked any more: a driver once started serves no copy of its process. */
+static inline void cuda_sweep_open(struct cuda_sweep *sweep) {
+  REQUIRE_OK(cuda_device_open(NULL, &sweep->device));
+  cuda_device_class(cuda_device_about(sweep->device), &sweep->device_class);
+}
+
+/* The class of the device, as another process finds it. */
+static inline void cuda_sweep_class(struct cuda_sweep *sweep) {
+  struct device_class *found = mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int state = -1;
+  REQUIRE(found != MAP_FAILED);
+  fflush(NULL);
+  const pid_t child = fork();
+  if (child == 0) {
+    cuda_sweep_open(sweep);
+    *found = sweep->device_class;
+    _exit(0);
+  }
+  REQUIRE(child > 0);
+  while (waitpid(child, &state, 0) < 0) REQUIRE(errno == EINTR);
+  REQUIRE(state == 0);
+  sweep->device_class = *found;
+  munmap(found, sizeof *found);
+}
+
+/* A device of that SM version in the emulator; whoever runs something on it opens it. */
 static inline struct cuda_sweep cuda_sweep_emulator(const char *only, int stride, int sm) {
   cuda_sweep_cache();
   char about[64];
@@ -99,8 +127,8 @@ static inline struct cuda_sweep cuda_sweep_emulator(const char *only, int stride
   snprintf(about, sizeof about, "sm=%d,product=fake,mem=2g", sm);
   setenv("TUNEFARM_FAKE_CUDA", about, 1);
   struct cuda_sweep sweep = cuda_sweep_compiler(only, stride, NULL);
-  REQUIRE_OK(cuda_device_open(NULL, &sweep.device));
-  cuda_device_class(cuda_device_about(sweep.device), &sweep.device_class);
+  sweep.emulated = true;
+  cuda_sweep_class(&sweep);
   return sweep;
 }
 
@@ -233,7 +261,7 @@ static inline void cuda_sweep_variants(struct cuda_sweep *sweep, int problem, bo
 /* All (or each stride-th) variants of one problem: to be run on the device, or compiled for every architecture. There must be one. */
 static inline void cuda_sweep_problem(struct cuda_sweep *sweep, const char *text) {
   const int problem = cuda_sweep_problem_add(sweep, text);
-  if (sweep->device) cuda_sweep_variants(sweep, problem, true);
+  if (sweep->emulated) cuda_sweep_variants(sweep, problem, true);
   for (const int *sm = sweep->sms; sm && *sm; sm++) {
     if (!nvrtc_supports(*sm)) continue;
     sweep->device_class.sm = *sm;

@@ -84,6 +84,7 @@ TEST(cuda_trials_find_every_way_to_err, "timeout:120") {
               {"args.x[5] = 9", "into input 0", FARM_TACTIC_OVERRAN},
               {"args.y[0] = args.x[300]", "element 0", FARM_TACTIC_WRONG}};
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
+  cuda_sweep_open(&sweep);
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     struct kernel_verdict verdict = {0};
     enum farm_status status = attempt(&sweep, ways[i].err, &verdict);
@@ -96,6 +97,7 @@ TEST(cuda_trials_find_every_way_to_err, "timeout:120") {
 
 TEST(cuda_trials_refuse_what_is_for_another_device, "") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
+  cuda_sweep_open(&sweep);
   struct arena arena = {0};
   struct problem problem;
   struct kernel_case *made = NULL;

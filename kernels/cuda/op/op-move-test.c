@@ -8,7 +8,11 @@ enum { WIDTHS = sizeof widths / sizeof *widths, LEFT_OUT = -1 };
 #define LIST(...)                                                                                                                \
   (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]) { __VA_ARGS__ }
 
-static struct cuda_sweep emulator(void) { return cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90); }
+static struct cuda_sweep emulator(void) {
+  struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
+  return sweep;
+}
 
 /* Shapes, expectation, run. */
 static void go(struct cuda_sweep *sweep, struct operation_case *made, int outputs) {

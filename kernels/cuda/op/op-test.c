@@ -222,6 +222,7 @@ static void gathers(struct cuda_sweep *sweep, enum dtype dtype, enum dtype index
 
 TEST(cuda_gathers_give_the_references_results, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
   gathers(&sweep, DTYPE_F32, DTYPE_I64, 0);
   gathers(&sweep, DTYPE_F16, DTYPE_I64, 0);
   gathers(&sweep, DTYPE_BOOL, DTYPE_I64, 0);
@@ -233,6 +234,7 @@ TEST(cuda_gathers_give_the_references_results, "timeout:120") {
 
 TEST(cuda_gathers_poison_rows_of_wrong_indices, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
   gathers(&sweep, DTYPE_F32, DTYPE_I64, 2);
   gathers(&sweep, DTYPE_F16, DTYPE_I64, 3);
   gathers(&sweep, DTYPE_BF16, DTYPE_I64, 1);
@@ -248,6 +250,7 @@ TEST(cuda_gathers_poison_rows_of_wrong_indices, "timeout:120") {
 
 TEST(cuda_gathers_of_nothing_write_nothing, "timeout:120") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
   gather_case(&sweep, DTYPE_F32, DTYPE_I64, DIMS(5, 8), 0, DIMS(0), 0);
   gather_case(&sweep, DTYPE_F32, DTYPE_I64, DIMS(5, 0), 0, DIMS(4), 0);
   gather_case(&sweep, DTYPE_F32, DTYPE_I64, DIMS(0, 5, 4), 1, DIMS(4), 0);
@@ -257,6 +260,7 @@ TEST(cuda_gathers_of_nothing_write_nothing, "timeout:120") {
 TEST(cuda_operations_go_on_from_block_to_block, "timeout:120") {
   cuda_grid_most = 2;
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
   gather_case(&sweep, DTYPE_F32, DTYPE_I64, DIMS(9, 64), 0, DIMS(2, 50), 0);
   struct operation_case made;
   case_open(&made, "Cast", "to", DTYPE_F32);
@@ -373,12 +377,14 @@ TEST(cuda_casts_give_the_references_results, "timeout:120") {
                                         {DTYPE_I32, DTYPE_BOOL}, {DTYPE_BOOL, DTYPE_I64}, {DTYPE_BF16, DTYPE_U32},
                                         {DTYPE_I64, DTYPE_I16},  {DTYPE_U8, DTYPE_F16}};
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, CUDA_SWEEP_COVERING, 90);
+  cuda_sweep_open(&sweep);
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) casts(&sweep, pairs[i][0], pairs[i][1]);
   cuda_sweep_end(&sweep);
 }
 
 TEST(cuda_every_pair_of_types_is_cast, "slow timeout:900") {
   struct cuda_sweep sweep = cuda_sweep_emulator(NULL, 1, 75);
+  cuda_sweep_open(&sweep);
   for (int from = 0; from < CAST_TYPES; from++)
     for (int to = 0; to < CAST_TYPES; to++)
       if (dtype_is_integer(cast_types[from]) || dtype_is_integer(cast_types[to])) casts(&sweep, cast_types[from], cast_types[to]);
