@@ -67,6 +67,7 @@ static inline pid_t command_start_to(int to, const char *const *arguments) {
   int to_out = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), to_error = open(error, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   dup2(to < 0 ? to_out : to, STDOUT_FILENO), dup2(to_error, STDERR_FILENO);
   prctl(PR_SET_PDEATHSIG, SIGTERM); // a failing test leaves nobody behind
+  signal(SIGINT, SIG_DFL); // shells have what they start in the background ignore it
   setenv("TUNEFARM_CACHE", cache, 1);
   setenv("TUNEFARM_LOCKS", locks, 1);
   setenv("TUNEFARM_CONFIG", config, 1); // there is none
