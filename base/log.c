@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int current = -1;
+static _Atomic int current = -1; // whichever thread is first asks the environment
 static const char *name = "tunefarm";
 
 static int level_from_environment(void) {
@@ -23,8 +23,9 @@ void log_set_name(const char *new_name) { name = new_name; }
 
 void log_write(enum log_level level, const char *format, ...) {
   static const char *const marks[] = {"error: ", "warning: ", "", "debug: "};
-  if (current < 0) current = level_from_environment();
-  if ((int)level > current) return;
+  int most = current;
+  if (most < 0) current = most = level_from_environment();
+  if ((int)level > most) return;
   char line[2048];
   int at = snprintf(line, sizeof line, "%s: %s", name, marks[level]);
   va_list args;

@@ -161,8 +161,8 @@ static enum farm_status ir_describe(const struct model *model, json_t *root) {
 
 static enum farm_status model_describe(const struct inspect_command *command, json_t *root) {
   struct model *model;
-  enum farm_status status = onnx_import(command->path, &model);
-  if (status != FARM_OK) return status_prefix(status, "%s", command->path);
+  TRY(onnx_import(command->path, &model));
+  enum farm_status status;
   json_object_set_new(root, "inputs", values_describe(model, model->graph->inputs, model->graph->input_count));
   json_object_set_new(root, "outputs", values_describe(model, model->graph->outputs, model->graph->output_count));
   json_object_set_new(root, "dynamic", symbols_describe(model));

@@ -35,7 +35,9 @@ enum farm_status cuda_image_load(struct cuda_device *device, const void *cubin, 
   } else {
     memcpy(copy, cubin, bytes);
     image->device = device;
-    status = cuda_check(device, device->api->cuModuleLoadData(&image->module, copy), "loading an image of %zu bytes", bytes);
+    status = cuda_check(device, device->api->cuModuleLoadData(&image->module, copy),
+                        "loading an image of %zu bytes (a driver for CUDA %d.%d; an image of a later one wants a later driver)", bytes,
+                        device->about.driver_version / 1000, device->about.driver_version % 1000 / 10);
   }
   free(copy);
   if (status != FARM_OK) {
