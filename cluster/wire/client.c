@@ -1,6 +1,7 @@
 /* See client.h. `session` says how much of the conversation the present coordinator has heard: a new one hears it again. */
 #include "client.h"
 
+#include "../../base/array.h"
 #include "../../base/clock.h"
 #include "../../base/random.h"
 #include "blob-link.h"
@@ -431,6 +432,22 @@ enum farm_status client_drain(struct client *client, int timeout_ms) {
   return status == FARM_AGAIN ? status_set(FARM_TIMED_OUT, "the coordinator did not answer in time") : status;
 }
 
+/* All replies of a request, in `arena`: what came before a reconnect comes again, and is forgotten here. */
+static enum farm_status replies_await(struct client *client, struct request *request, struct arena *arena,
+                                      struct wire_cache_reply **replies, size_t *out_count) {
+  size_t capacity = 0;
+  *out_count = 0;
+  do {
+    struct wire_message message;
+    bool restarted;
+    TRY(await(client, request, arena, &message, &restarted));
+    if (restarted) *out_count = 0;
+    TRY(array_reserve(replies, &capacity, *out_count + 1));
+    (*replies)[(*out_count)++] = message.cache_reply;
+  } while ((*replies)[*out_count - 1].more);
+  return FARM_OK;
+}
+
 enum farm_status client_cache(struct client *client, const char *verb, const char *const *arguments, uint32_t argument_count,
                               const struct digest *blob, int timeout_ms, client_line_fn line, void *context, struct arena *arena,
                               struct wire_cache_reply *out) {
@@ -438,17 +455,20 @@ enum farm_status client_cache(struct client *client, const char *verb, const cha
   FAIL_IF(!list, FARM_NO_MEMORY, "out of memory");
   for (uint32_t i = 0; i < argument_count; i++) list[i].text = arguments[i];
   struct wire_message message = {.type = WIRE_CACHE,
-                                 .cache = {.verb = verb, .arguments = list, .arguments_count = argument_count}},
-                      reply;
+                                 .cache = {.verb = verb, .arguments = list, .arguments_count = argument_count}};
   if (blob) message.cache.blob = *blob;
   struct request request = request_make(client, message, WIRE_CACHE_REPLY, timeout_ms);
-  bool restarted;
-  do {
-    TRY(await(client, &request, arena, &reply, &restarted));
-    for (uint32_t i = 0; line && i < reply.cache_reply.lines_count; i++) line(context, reply.cache_reply.lines[i].text);
-  } while (reply.cache_reply.more);
-  if (reply.cache_reply.status != FARM_OK) return status_set(reply.cache_reply.status, "%s", reply.cache_reply.message);
-  *out = reply.cache_reply;
+  struct wire_cache_reply *replies = NULL, last = {0};
+  size_t count = 0;
+  enum farm_status status = replies_await(client, &request, arena, &replies, &count);
+  for (size_t r = 0; status == FARM_OK && r < count; r++) {
+    last = replies[r];
+    for (uint32_t i = 0; line && i < last.lines_count; i++) line(context, last.lines[i].text);
+  }
+  free(replies);
+  TRY(status);
+  if (last.status != FARM_OK) return status_set(last.status, "%s", last.message);
+  *out = last;
   return FARM_OK;
 }
 
