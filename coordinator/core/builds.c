@@ -230,14 +230,24 @@ static void builds_join(struct core *core, struct peer *peer, struct build *buil
   if (build->complete) builds_attach(core, peer, &(struct wire_attach){.build = build->id});
 }
 
+/* Later it will be too large as well: DONE, where AGAIN would be tried for ever. */
+static void refuse_size(struct core *core, const struct peer *peer, const struct wire_submit *submit) {
+  char why[128];
+  snprintf(why, sizeof why, "the build has %u items, a coordinator takes at most %d", submit->item_total, BUILD_ITEMS_MOST);
+  core_send(core, peer->id,
+            &(struct wire_message){.type = WIRE_DONE,
+                                   .done = {.build = submit->build, .status = FARM_INVALID, .message = why}});
+}
+
 void builds_submit(struct core *core, struct peer *peer, const struct wire_message *message) {
   const struct wire_submit *submit = &message->submit;
   struct build *build = build_find(core, &submit->build);
   if (build && build->complete) return builds_join(core, peer, build); // submitted again: attaching
+  if (!build && submit->item_total > BUILD_ITEMS_MOST) return refuse_size(core, peer, submit);
   if (!build && submit->first == 0 && submit->item_total > 0) build = build_make(core, submit, core->next_sequence++);
   if (!build)
     return core_fault(core, peer->id, 0, FARM_AGAIN,
-                      "the build cannot be taken: too many builds or items, or a chunk out of order");
+                      "the build cannot be taken: too many builds, or a chunk out of order");
   build->peer = peer->id;
   if (submit->first < build->received) return; // a chunk again
   enum farm_status status =

@@ -10,6 +10,7 @@
  *   w copy W                         pretend to hold the job of W
  *   a execute S [T]                  an execute job of spec S for T threads [1]
  *   w executed                       its end
+ *   a huge ID N                      the first chunk of a build of N items
  *   a timed N                        the last DONE to a counted N variants
  *   a why TEXT                       the last DONE says so
  *   a drain                          asks that the workers leave
@@ -275,6 +276,15 @@ static void submit(struct bench *bench, struct actor *client, char *words) {
   arena_free(&arena);
 }
 
+static void submit_huge(struct bench *bench, struct actor *client, struct digest id, uint32_t total) {
+  struct wire_variant variant = {"v0", SOURCE};
+  struct wire_item item = {.problem = "p", .device_class = "c", .threads = 1, .variants = &variant, .variants_count = 1};
+  send(bench, client,
+       &(struct wire_message){
+           .type = WIRE_SUBMIT,
+           .submit = {.build = id, .label = "", .policy = "cold/1", .item_total = total, .items = &item, .items_count = 1}});
+}
+
 static void hello(struct bench *bench, struct actor *actor, const char *class_name, bool naming) {
   actor->id = ++bench->next_id;
   actor->beating = true;
@@ -315,6 +325,8 @@ static void act(struct bench *bench, struct actor *actor, const char *verb, char
     send(bench, actor, &(struct wire_message){.type = WIRE_READY, .ready = {(uint32_t)atoi(rest)}});
   else if (strcmp(verb, "submit") == 0)
     submit(bench, actor, rest);
+  else if (strcmp(verb, "huge") == 0)
+    submit_huge(bench, actor, digest_of_text(rest), (uint32_t)atoi(second));
   else if (strcmp(verb, "started") == 0)
     send(bench, actor, &(struct wire_message){.type = WIRE_STARTED, .started = {actor->job.lease}});
   else if (strcmp(verb, "land") == 0)
@@ -586,3 +598,7 @@ SCRIPT(core_stored_final_must_hold_every_default, "w hello c", "w ready 1", "a h
        "w land v6", "w finish", "w ready 1", "w< JOB final p v0 v1 v2 v3 v4", "w final", "a< RESULT 0 OK", "a< DONE OK",
        "w ready 1", "a submit B 0 p:8", "w< JOB screen p v7", "b submit C 0 p:7/6", "w land v7 FAILED", "w finish", "w ready 1",
        "w< JOB final p v0 v1 v2 v3 v4 v6", "w final", "a< RESULT 0 OK", "b< RESULT 0 OK")
+
+/* It would be refused the next time, too: the client is told why, not to come again. */
+SCRIPT(core_refuses_a_build_that_is_too_large_for_good, "a hello", "a huge A 200001", "a< DONE INVALID",
+       "a why the build has 200001 items, a coordinator takes at most 200000", "a<", "a huge B 200000", "a<")
