@@ -66,7 +66,7 @@ enum farm_status cache_artefact_get(struct cache *cache, const char *key, struct
                                     struct store_bytes *out_envelope) {
   struct store_bytes envelope;
   enum farm_status status = load(cache, key, arena, out, &envelope);
-  if (status == FARM_NO_MEMORY) return status;
+  if (status == FARM_NO_MEMORY || status == FARM_IO) return status;
   if (status != FARM_OK) {
     cache->counters.corrupt += status != FARM_NOT_FOUND;
     cache->counters.artefact_misses++;

@@ -17,7 +17,8 @@ struct cache {
 static inline struct store_bytes bytes_of_digest(const struct digest *digest) {
   return (struct store_bytes){digest->bytes, DIGEST_BYTES};
 }
-enum farm_status cache_open_store(struct cache *cache);
+enum farm_status cache_open_store(struct cache *cache); // on an error the store stays closed (store.h)
+void cache_compact_clean(const struct cache *cache);     // removes what a compacting that was killed left behind
 /* What stands in the table of artefacts, proven; everything in `arena`. FARM_INVALID: not believed; FARM_MISMATCH: of a later
  * version. */
 enum farm_status cache_artefact_read(struct store_bytes key, struct store_bytes value, struct arena *arena, struct artefact *out,

@@ -1,15 +1,11 @@
-/* See cache.h: walking, statistics, explaining, verifying, pruning, compacting. */
+/* See cache.h: walking, statistics, explaining, verifying, pruning. */
 #include "cache-impl.h"
 
 #include "../base/array.h"
 #include "../base/clock.h"
-#include "../base/file.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- walking ---- */
 
@@ -338,31 +334,4 @@ enum farm_status cache_prune(struct cache *cache, const struct cache_prune *what
   TRY(cache_commit(cache));
   *out_count = count;
   return FARM_OK;
-}
-
-/* A compacted copy takes the place of the data file in one rename. */
-enum farm_status cache_compact(struct cache *cache, uint64_t *out_bytes_saved) {
-  struct store_size before, after;
-  struct strbuf copy = {0}, from = {0}, to = {0};
-  TRY(cache_commit(cache));
-  TRY(store_size(cache->store, &before));
-  strbuf_printf(&copy, "%s/compact", cache->folder);
-  strbuf_printf(&from, "%s/compact/data.mdb", cache->folder);
-  strbuf_printf(&to, "%s/data.mdb", cache->folder);
-  enum farm_status status = copy.failed || from.failed || to.failed ? status_set(FARM_NO_MEMORY, "out of memory") : FARM_OK;
-  if (status == FARM_OK) {
-    unlink(from.data);
-    status = store_copy_compact(cache->store, copy.data);
-  }
-  if (status == FARM_OK) {
-    store_close(&cache->store);
-    if (rename(from.data, to.data) != 0) status = status_set(FARM_IO, "%s: %s", to.data, strerror(errno));
-    enum farm_status opened = cache_open_store(cache);
-    if (status == FARM_OK) status = opened;
-    rmdir(copy.data);
-  }
-  if (status == FARM_OK) status = store_size(cache->store, &after);
-  if (status == FARM_OK) *out_bytes_saved = before.used_bytes > after.used_bytes ? before.used_bytes - after.used_bytes : 0;
-  strbuf_free(&copy), strbuf_free(&from), strbuf_free(&to);
-  return status;
 }

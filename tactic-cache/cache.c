@@ -49,8 +49,11 @@ static void read_counters(struct cache *cache) {
 
 enum farm_status cache_open_store(struct cache *cache) {
   struct store_options options = {tables, TABLE_COUNT, cache->options.map_bytes, cache->options.headroom_bytes};
+  cache_compact_clean(cache);
   TRY(store_open(cache->folder, &options, &cache->store));
-  return check_format(cache);
+  enum farm_status status = check_format(cache);
+  if (status != FARM_OK) store_close(&cache->store);
+  return status;
 }
 
 enum farm_status cache_open(const char *folder, const struct cache_options *options, struct cache **out_cache) {

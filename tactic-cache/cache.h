@@ -87,6 +87,8 @@ struct cache_prune {
   bool dry_run;
 };
 enum farm_status cache_prune(struct cache *cache, const struct cache_prune *what, uint64_t *out_count);
+/* Durable when it returns. Should the store not open again afterwards, this says why and every later call answers FARM_IO: close
+ * the cache. What was committed is not lost. */
 enum farm_status cache_compact(struct cache *cache, uint64_t *out_bytes_saved);
 
 /* Bundles: docs/formats/bundle.md. */

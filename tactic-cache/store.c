@@ -48,6 +48,11 @@ static enum farm_status failed(const struct store *store, const char *what, int 
   return status_set(status, "%s: %s: %s", store->folder, what, mdb_strerror(code));
 }
 
+static enum farm_status check_open(const struct store *store) {
+  FAIL_IF(!store, FARM_IO, "the store is closed: it could not be opened again");
+  return FARM_OK;
+}
+
 static enum farm_status refuse_network(const char *folder) {
   struct statfs info;
   FAIL_IF(statfs(folder, &info) != 0, FARM_IO, "%s: %s", folder, strerror(errno));
@@ -129,12 +134,14 @@ static enum farm_status ensure_room(struct store *store, size_t bytes) {
 }
 
 enum farm_status store_reserve(struct store *store, size_t bytes) {
+  TRY(check_open(store));
   FAIL_IF(store->batch, FARM_FAILURE, "%s: room is made before a batch begins", store->folder);
   end_view(store);
   return ensure_room(store, bytes > SIZE_MAX / 4 ? SIZE_MAX / 4 : bytes * 2 + store->headroom_bytes);
 }
 
 static enum farm_status begin_batch(struct store *store) {
+  TRY(check_open(store));
   if (store->batch) return FARM_OK;
   end_view(store);
   TRY(ensure_room(store, store->headroom_bytes));
@@ -145,6 +152,7 @@ static enum farm_status begin_batch(struct store *store) {
 
 /* The transaction to read in: the batch when there is one. */
 static enum farm_status reading(struct store *store, MDB_txn **out_txn) {
+  TRY(check_open(store));
   if (store->batch) {
     *out_txn = store->batch;
     return FARM_OK;
@@ -212,6 +220,7 @@ enum farm_status store_visit(struct store *store, int table, struct store_bytes 
 }
 
 enum farm_status store_commit(struct store *store) {
+  TRY(check_open(store));
   if (!store->batch) return FARM_OK;
   int code = mdb_txn_commit(store->batch);
   store->batch = NULL;
@@ -219,11 +228,12 @@ enum farm_status store_commit(struct store *store) {
 }
 
 void store_abandon(struct store *store) {
+  if (!store) return;
   if (store->batch) mdb_txn_abort(store->batch);
   store->batch = NULL;
 }
 
-bool store_has_batch(const struct store *store) { return store->batch != NULL; }
+bool store_has_batch(const struct store *store) { return store && store->batch != NULL; }
 
 enum farm_status store_copy_compact(struct store *store, const char *folder) {
   TRY(store_commit(store));

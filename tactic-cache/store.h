@@ -2,8 +2,9 @@
  *
  * Writes open a batch that later reads see; `store_commit` makes it durable (one sync for all of it). The map starts small and
  * grows between batches, keeping room for at least `headroom_bytes` of changes. One process, one thread; never opened twice.
- * Network file
- * systems are refused: LMDB's locks and maps do not hold there.
+ * Network file systems are refused: LMDB's locks and maps do not hold there.
+ *
+ * NULL is a closed store: calls that return a status answer FARM_IO, the others do nothing.
  */
 #ifndef TACTIC_CACHE_STORE_H
 #define TACTIC_CACHE_STORE_H
