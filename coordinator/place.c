@@ -35,16 +35,19 @@ static enum farm_status open_lock(const char *cache_folder, int *out_fd) {
 }
 
 enum farm_status place_lock(const char *cache_folder, int *out_fd) {
-  int fd = -1;
+  int fd = -1, tries = 50; // someone who only looks (place_is_locked) holds it for a moment
   TRY(open_lock(cache_folder, &fd));
-  int tries = 50; // someone who only looks (place_is_locked) holds it for a moment
-  while (tries > 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
+  for (; !locked && errno == EWOULDBLOCK && tries > 0; tries--) {
     clock_sleep_ns(5000000);
-    tries--;
+    locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
   }
-  if (tries == 0) {
+  int error = errno;
+  if (!locked) {
     close(fd);
-    return status_set(FARM_AGAIN, "%s: another coordinator runs", cache_folder);
+    return error == EWOULDBLOCK
+               ? status_set(FARM_AGAIN, "%s: another coordinator runs", cache_folder)
+               : status_set(FARM_IO, "%s/lock: cannot be locked: %s", cache_folder, strerror(error));
   }
   char text[32];
   int length = snprintf(text, sizeof text, "%d\n", (int)getpid()); // for people
@@ -76,7 +79,7 @@ static bool announced(const char *cache_folder, char out_endpoint[COORDINATOR_EN
 bool place_is_locked(const char *cache_folder) {
   int fd = -1;
   if (open_lock(cache_folder, &fd) != FARM_OK) return false;
-  bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+  bool locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; // else whoever wants it is told why it cannot be
   close(fd);
   return locked;
 }

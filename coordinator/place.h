@@ -4,7 +4,7 @@
 
 #include "coordinator.h"
 
-/* FARM_AGAIN: another process holds it. The lock ends with *out_fd. */
+/* FARM_AGAIN: another process holds it; FARM_IO: it cannot be locked. The lock ends with *out_fd. */
 enum farm_status place_lock(const char *cache_folder, int *out_fd);
 bool place_is_locked(const char *cache_folder);
 /* Writes the endpoint into the lock's file: another environment (cron's, without XDG_RUNTIME_DIR) would look elsewhere. */
