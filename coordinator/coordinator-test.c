@@ -582,6 +582,85 @@ TEST(coordinator_survives_strangers, "") {
   farm_end(&farm);
 }
 
+static void stranger_says(void *socket, const struct wire_message *message) {
+  struct bytes_writer bytes = {0};
+  REQUIRE_OK(wire_encode(message, &bytes));
+  REQUIRE(zmq_send(socket, bytes.data, bytes.length, 0) == (int)bytes.length);
+  bytes_writer_free(&bytes);
+}
+
+/* What it is told next, heartbeats aside; *out_faults: how many faults before that. */
+static enum wire_type stranger_hears(void *socket, int *out_faults) {
+  int wait_ms = 5000;
+  *out_faults = 0;
+  zmq_setsockopt(socket, ZMQ_RCVTIMEO, &wait_ms, sizeof wait_ms);
+  for (;;) {
+    char data[4096];
+    struct arena arena = {0};
+    struct wire_message message;
+    int length = zmq_recv(socket, data, sizeof data, 0);
+    REQUIRE(length > 0);
+    REQUIRE_OK(wire_decode(data, (size_t)length, &arena, &message));
+    arena_free(&arena);
+    *out_faults += message.type == WIRE_FAULT;
+    if (message.type != WIRE_FAULT && message.type != WIRE_HEARTBEAT) return message.type;
+  }
+}
+
+static void *stranger_make(void *context, const char *endpoint) {
+  void *socket = zmq_socket(context, ZMQ_DEALER);
+  int linger = 0, faults;
+  zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
+  REQUIRE(zmq_connect(socket, endpoint) == 0);
+  stranger_says(socket, &(struct wire_message){.type = WIRE_HELLO,
+                                               .hello = {.protocol_low = WIRE_VERSION,
+                                                         .protocol_high = WIRE_VERSION,
+                                                         .role = WIRE_ROLE_CLIENT,
+                                                         .build = "",
+                                                         .catalogue = "",
+                                                         .host = "",
+                                                         .device_class = "",
+                                                         .device = "",
+                                                         .cores = ""}});
+  CHECK(stranger_hears(socket, &faults) == WIRE_WELCOME);
+  return socket;
+}
+
+TEST(coordinator_ends_strangers_that_take_turns, "") {
+  enum { STRANGERS = 2, FRAMES = 20 };
+  struct farm farm = farm_make("farm");
+  const char *endpoint = ensure(farm.folder);
+  void *context = zmq_ctx_new(), *sockets[STRANGERS];
+  int faults;
+  for (int s = 0; s < STRANGERS; s++) sockets[s] = stranger_make(context, endpoint);
+  for (int i = 0; i < FRAMES; i++)
+    for (int s = 0; s < STRANGERS; s++) {
+      REQUIRE(zmq_send(sockets[s], "junk", 4, 0) == 4);
+      clock_sleep_ns(1000000); // they arrive in turns
+    }
+  for (int s = 0; s < STRANGERS; s++) {
+    stranger_says(sockets[s], &(struct wire_message){.type = WIRE_STATUS, .status_query = {1}});
+    CHECK(stranger_hears(sockets[s], &faults) == WIRE_REFUSE);
+    CHECK_MESSAGE(faults == 15, "%d faults", faults);
+    zmq_close(sockets[s]);
+  }
+  zmq_ctx_term(context);
+  farm_end(&farm);
+}
+
+TEST(coordinator_ends_who_sends_several_frames, "") {
+  struct farm farm = farm_make("farm");
+  void *context = zmq_ctx_new(), *socket = stranger_make(context, ensure(farm.folder));
+  int faults;
+  stranger_says(socket, &(struct wire_message){.type = WIRE_STATUS, .status_query = {1}});
+  CHECK(stranger_hears(socket, &faults) == WIRE_STATUS_REPLY);
+  REQUIRE(zmq_send(socket, "one", 3, ZMQ_SNDMORE) == 3 && zmq_send(socket, "two", 3, 0) == 3);
+  stranger_says(socket, &(struct wire_message){.type = WIRE_STATUS, .status_query = {2}});
+  CHECK(stranger_hears(socket, &faults) == WIRE_REFUSE && faults == 0);
+  zmq_close(socket), zmq_ctx_term(context);
+  farm_end(&farm);
+}
+
 TEST(coordinator_leaves_when_idle_and_only_one_runs, "") {
   setenv("FAKE_IDLE", "0.5", 1);
   struct farm farm = farm_make("farm");

@@ -7,6 +7,7 @@
 #include "../base/array.h"
 #include "../base/clock.h"
 #include "../base/log.h"
+#include "../base/map.h"
 #include "../tactic-cache/queue.h"
 #include "children.h"
 #include "core/core.h"
@@ -15,11 +16,12 @@
 #include "verbs.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { RECEIVE_MOST = 256, TICK_MS = 100, BATCH_MOST_BYTES = 8 << 20, BAD_FRAMES_MOST = 16, DRAIN_S = 10 };
+enum { RECEIVE_MOST = 256, TICK_MS = 100, BATCH_MOST_BYTES = 8 << 20, BAD_FRAMES_MOST = 16, BAD_PEERS_MOST = 4096, DRAIN_S = 10 };
 
 struct outgoing {
   uint64_t peer;
@@ -40,8 +42,7 @@ struct process {
   struct outgoing *outbox; // waits for the commit
   size_t outbox_count, outbox_capacity, put_bytes;
   uint64_t idle_since_ns, tick_at_ns, drain_until_ns, place_at_ns;
-  uint64_t bad_peer; // who sent malformed frames last
-  int bad_frames;
+  struct map bad_peers; // hex id → how many malformed frames in a row
   uint64_t current_peer; // of the CACHE message in hand
 };
 
@@ -160,7 +161,8 @@ static enum farm_status reply_status(struct process *process, uint64_t peer, uin
   if (status == FARM_OK) status = cache_stats(process->cache, &stats);
   uint32_t count = message.status_reply.counters_count;
   struct wire_counter *counters = status == FARM_OK ? arena_alloc_array(&arena, count + 32, sizeof *counters) : NULL;
-  if (counters) {
+  if (status == FARM_OK && !counters) status = status_set(FARM_NO_MEMORY, "out of memory for a status");
+  if (status == FARM_OK) {
     memcpy(counters, message.status_reply.counters, count * sizeof *counters);
 #define X(name) counters[count++] = (struct wire_counter){"cache_" #name, stats.counters.name};
     CACHE_COUNTER_LIST(X)
@@ -213,14 +215,33 @@ static enum farm_status handle(struct process *process, uint64_t peer, const str
   }
 }
 
-static void complain(struct process *process, uint64_t peer) {
-  process->bad_frames = peer == process->bad_peer ? process->bad_frames + 1 : 1;
-  process->bad_peer = peer;
+struct bad_key {
+  char text[20];
+};
+
+static struct bad_key bad_key_of(uint64_t peer) {
+  struct bad_key key;
+  snprintf(key.text, sizeof key.text, "%llx", (unsigned long long)peer);
+  return key;
+}
+
+/* Each peer's frames are counted by themselves. Those that left in anger stay in the map until it is full. */
+static uintptr_t bad_frames_count(struct process *process, uint64_t peer) {
+  const struct bad_key key = bad_key_of(peer);
+  uintptr_t count = (uintptr_t)map_get(&process->bad_peers, key.text) + 1;
+  if (count == 1 && process->bad_peers.count >= BAD_PEERS_MOST) map_free(&process->bad_peers);
+  if (count > BAD_FRAMES_MOST || map_set(&process->bad_peers, key.text, (void *)count) != FARM_OK) return BAD_FRAMES_MOST;
+  return count;
+}
+
+/* FARM_CONNECTION is what no peer of ours can have sent: it ends that one at once. */
+static void complain(struct process *process, uint64_t peer, enum farm_status status) {
   log_debug("a malformed message: %s", status_message());
-  if (process->bad_frames < BAD_FRAMES_MOST)
-    post(process, peer, &(struct wire_message){.type = WIRE_FAULT, .fault = {0, FARM_INVALID, status_message()}});
-  else
+  if (peer == 0) return; // it cannot be answered
+  if (status == FARM_CONNECTION || bad_frames_count(process, peer) >= BAD_FRAMES_MOST)
     core_peer_gone(process->core, clock_now_ns(), peer);
+  else
+    post(process, peer, &(struct wire_message){.type = WIRE_FAULT, .fault = {0, FARM_INVALID, status_message()}});
 }
 
 static enum farm_status receive_some(struct process *process) {
@@ -234,10 +255,10 @@ static enum farm_status receive_some(struct process *process) {
     if (status == FARM_AGAIN) return FARM_OK;
     if (status == FARM_OK) status = wire_decode(data, length, &arena, &message);
     if (status == FARM_OK) {
-      if (peer == process->bad_peer) process->bad_peer = 0;
+      if (process->bad_peers.count) map_remove(&process->bad_peers, bad_key_of(peer).text);
       status = handle(process, peer, &message);
     } else {
-      complain(process, peer);
+      complain(process, peer, status);
       status = FARM_OK;
     }
     arena_free(&arena);
@@ -296,6 +317,7 @@ static void close_all(struct process *process) {
   if (process->lock_fd >= 0) close(process->lock_fd);
   for (size_t i = 0; i < process->outbox_count; i++) free(process->outbox[i].data);
   free(process->outbox);
+  map_free(&process->bad_peers);
 }
 
 /* Socket and folder may be removed under a coordinator: by cleaners of temporary folders, the end of a login, `rm -r`. A socket

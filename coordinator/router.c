@@ -80,12 +80,12 @@ enum farm_status router_receive(struct router *router, uint64_t *out_peer, const
   bool known = length == ID_BYTES && id[0] == 0;
   uint32_t number = 0;
   if (known) memcpy(&number, id + 1, sizeof number);
-  *out_peer = 1 + (uint64_t)number;
+  *out_peer = known ? 1 + (uint64_t)number : 0;
   if (!more(router) || zmq_msg_recv(&router->frame, router->socket, ZMQ_DONTWAIT) < 0)
     return status_set(FARM_INVALID, "an empty message");
   if (more(router)) {
     skip_rest(router);
-    return status_set(FARM_INVALID, "a message of several frames");
+    return status_set(FARM_CONNECTION, "a message of several frames");
   }
   FAIL_IF(!known, FARM_INVALID, "a routing id of its own");
   *out_data = zmq_msg_data(&router->frame);

@@ -275,7 +275,9 @@ static enum farm_status run(struct ask *ask) {
 void verbs_carry_out(struct cache *cache, struct blobs *blobs, const struct wire_cache *message, verbs_reply_fn reply,
                      void *context) {
   struct ask *ask = calloc(1, sizeof *ask);
-  if (!ask) return;
+  if (!ask)
+    return reply(context, &(struct wire_cache_reply){
+                              .request = message->request, .status = FARM_NO_MEMORY, .message = "out of memory for a cache verb"});
   *ask = (struct ask){.cache = cache, .blobs = blobs, .message = message, .reply = reply, .context = context};
   ask->answer.request = message->request;
   ask->answer.status = run(ask);
