@@ -36,6 +36,7 @@ struct process {
   struct cache *cache;
   struct queue *queue;
   struct blobs blobs;
+  struct compilers compilers;
   struct router *router;
   struct core *core;
   struct children children;
@@ -208,7 +209,7 @@ static enum farm_status handle(struct process *process, uint64_t peer, const str
     return handle_blob(process, peer, message);
   case WIRE_CACHE:
     process->current_peer = peer;
-    verbs_carry_out(process->cache, &process->blobs, &message->cache, reply_cache, process);
+    verbs_carry_out(process->cache, &process->blobs, &process->compilers, &message->cache, reply_cache, process);
     return FARM_OK;
   default:
     return FARM_OK;
@@ -318,6 +319,7 @@ static void close_all(struct process *process) {
   for (size_t i = 0; i < process->outbox_count; i++) free(process->outbox[i].data);
   free(process->outbox);
   map_free(&process->bad_peers);
+  compilers_forget(&process->compilers);
 }
 
 /* Socket and folder may be removed under a coordinator: by cleaners of temporary folders, the end of a login, `rm -r`. A socket

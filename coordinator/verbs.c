@@ -10,6 +10,7 @@ enum { LINES_PER_REPLY = 256, LINE_MOST = 8192, BUNDLE_MOST_BYTES = 1 << 30 };
 struct ask {
   struct cache *cache;
   struct blobs *blobs;
+  struct compilers *compilers;
   const struct wire_cache *message;
   struct wire_cache_reply answer; // the last reply
   verbs_reply_fn reply;
@@ -138,6 +139,7 @@ static enum farm_status verb_import(struct ask *ask) {
   enum farm_status status =
       cache_import(ask->cache, data, length, has_argument(ask, "most-samples") ? CACHE_MOST_SAMPLES : CACHE_NEWEST,
                    has_argument(ask, "dry-run"), &imported);
+  compilers_forget(ask->compilers); // a bundle carries artefacts as well
   free(data);
   add_counter(ask, "total", imported.total), add_counter(ask, "added", imported.added), add_counter(ask, "same", imported.same);
   add_counter(ask, "replaced", imported.replaced), add_counter(ask, "kept", imported.kept);
@@ -146,6 +148,7 @@ static enum farm_status verb_import(struct ask *ask) {
 
 static enum farm_status verb_verify(struct ask *ask) {
   struct cache_verified verified;
+  if (has_argument(ask, "remove")) compilers_forget(ask->compilers);
   TRY(cache_verify(ask->cache, has_argument(ask, "remove"), &verified));
   add_counter(ask, "good", verified.good), add_counter(ask, "corrupt", verified.corrupt);
   add_counter(ask, "later", verified.later), add_counter(ask, "removed", verified.removed);
@@ -165,6 +168,7 @@ static enum farm_status verb_prune(struct ask *ask) {
   FAIL_IF(!prune.older_than_s && !prune.text && !prune.history && !prune.quarantine, FARM_USAGE,
           "prune what? older-than=SECONDS, key=TEXT, history or quarantine");
   uint64_t count = 0;
+  compilers_forget(ask->compilers);
   TRY(cache_prune(ask->cache, &prune, &count));
   add_counter(ask, "pruned", count);
   return FARM_OK;
@@ -226,6 +230,7 @@ static enum farm_status verb_artefacts_put(struct ask *ask) {
   struct cache_imported done = {0};
   TRY(blobs_read(ask->blobs, &ask->message->blob, BUNDLE_MOST_BYTES, &data, &length));
   enum farm_status status = cache_artefacts_put(ask->cache, data, length, &done);
+  if (status == FARM_OK) compilers_note(ask->compilers, data, length, &done);
   free(data);
   add_counter(ask, "total", done.total), add_counter(ask, "added", done.added), add_counter(ask, "same", done.same);
   add_counter(ask, "kept", done.kept);
@@ -233,21 +238,12 @@ static enum farm_status verb_artefacts_put(struct ask *ask) {
 }
 
 /* A counter per compiler that made artefacts: how many. */
-static enum farm_status count_compiler(void *context, const struct artefact *artefact, const void *envelope, size_t length) {
-  (void)envelope, (void)length;
-  struct ask *ask = context;
-  const char *compiler = artefact_key_compiler(artefact->key);
-  for (uint32_t i = 0; compiler && i < ask->answer.counters_count; i++)
-    if (strcmp(ask->counters[i].name, compiler) == 0) {
-      ask->counters[i].value++;
-      return FARM_OK;
-    }
-  const char *kept = compiler ? arena_string(&ask->arena, compiler, strlen(compiler)) : NULL;
-  if (kept) add_counter(ask, kept, 1);
+static enum farm_status verb_compilers(struct ask *ask) {
+  TRY(compilers_learn(ask->compilers, ask->cache));
+  const struct map *counts = &ask->compilers->counts;
+  for (struct map_entry *e = map_next(counts, NULL); e; e = map_next(counts, e)) add_counter(ask, e->key, (uintptr_t)e->value);
   return FARM_OK;
 }
-
-static enum farm_status verb_compilers(struct ask *ask) { return cache_artefacts_each(ask->cache, NULL, count_compiler, ask); }
 
 static const struct {
   const char *name;
@@ -272,13 +268,14 @@ static enum farm_status run(struct ask *ask) {
   return status_set(FARM_USAGE, "%s: no such cache verb", ask->message->verb);
 }
 
-void verbs_carry_out(struct cache *cache, struct blobs *blobs, const struct wire_cache *message, verbs_reply_fn reply,
-                     void *context) {
+void verbs_carry_out(struct cache *cache, struct blobs *blobs, struct compilers *compilers, const struct wire_cache *message,
+                     verbs_reply_fn reply, void *context) {
   struct ask *ask = calloc(1, sizeof *ask);
   if (!ask)
     return reply(context, &(struct wire_cache_reply){
                               .request = message->request, .status = FARM_NO_MEMORY, .message = "out of memory for a cache verb"});
-  *ask = (struct ask){.cache = cache, .blobs = blobs, .message = message, .reply = reply, .context = context};
+  *ask = (struct ask){
+      .cache = cache, .blobs = blobs, .compilers = compilers, .message = message, .reply = reply, .context = context};
   ask->answer.request = message->request;
   ask->answer.status = run(ask);
   ask->answer.message = ask->answer.status == FARM_OK ? "" : status_message();
