@@ -1,6 +1,6 @@
 /* The cache: what is put is got, newest wins and the rest is history, corruption is a counted miss, bundles are all or nothing.
  */
-#include "cache.h"
+#include "cache-impl.h"
 
 #include "../base/clock.h"
 #include "../base/random.h"
@@ -10,8 +10,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SOURCE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/* The process's own wall clock: it stands still, and is put forward by hand. */
+static time_t forward_s;
+time_t time(time_t *out) {
+  static time_t began;
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (!began) began = now.tv_sec;
+  if (out) *out = began + forward_s;
+  return began + forward_s;
+}
 
 static struct bytes_writer screen_bytes(const char *problem, const char *variant, enum farm_status status, double median,
                                         uint32_t n, uint64_t unix_s) {
@@ -130,6 +142,67 @@ TEST(cache_quarantine_ends, "") {
   struct cache_stats stats;
   REQUIRE_OK(cache_stats(cache, &stats));
   CHECK(median_of(cache, "old", CACHE_FRESH) == 7 && stats.quarantined == 1 && stats.records == 2);
+  cache_close(&cache);
+}
+
+enum { DAY_S = 24 * 3600, YEAR_S = 365 * DAY_S };
+
+TEST(cache_stamp_from_the_future_blocks_nobody, "") {
+  struct cache *cache = open_cache("a");
+  uint64_t now = clock_unix_s();
+  put(cache, "p", FARM_OK, 1, 5, now - DAY_S, CACHE_NEWEST);
+  CHECK(put(cache, "p", FARM_OK, 2, 5, now + YEAR_S, CACHE_NEWEST) == CACHE_REPLACED); // it is the newest, by arrival
+  CHECK(put(cache, "p", FARM_OK, 3, 5, now - DAY_S / 2, CACHE_NEWEST) == CACHE_KEPT);  // made before that
+  CHECK(put(cache, "p", FARM_OK, 4, 50, now - DAY_S, CACHE_MOST_SAMPLES) == CACHE_REPLACED);
+  CHECK(put(cache, "p", FARM_OK, 5, 5, now + 2 * YEAR_S, CACHE_NEWEST) == CACHE_REPLACED);
+  REQUIRE_OK(cache_commit(cache));
+  cache_close(&cache);
+  forward_s = 60;
+  cache = open_cache("a");
+  CHECK(put(cache, "p", FARM_OK, 6, 5, now + 50, CACHE_NEWEST) == CACHE_REPLACED); // measured after it came
+  CHECK(put(cache, "p", FARM_OK, 7, 5, now + 40, CACHE_NEWEST) == CACHE_KEPT);     // and stamps that can be count as ever
+  CHECK(put(cache, "p", FARM_OK, 8, 5, now + YEAR_S, CACHE_NEWEST) == CACHE_REPLACED);
+  forward_s = 120;
+  CHECK(put(cache, "p", FARM_OK, 9, 5, now + YEAR_S / 2, CACHE_NEWEST) == CACHE_REPLACED); // from two wrong clocks: by arrival
+  CHECK(median_of(cache, "p", CACHE_FRESH) == 9);
+  put(cache, "q", FARM_OK, 1, 50, now + 120, CACHE_NEWEST);
+  CHECK(put(cache, "q", FARM_OK, 2, 5, now + YEAR_S, CACHE_NEWEST) == CACHE_KEPT); // as old as what is there, with fewer samples
+  cache_close(&cache);
+}
+
+TEST(cache_quarantine_from_the_future_ends, "") {
+  struct cache *cache = open_cache("a");
+  uint64_t now = clock_unix_s();
+  put(cache, "future", FARM_TACTIC_CRASHED, 0, 0, now + YEAR_S, CACHE_NEWEST);
+  put(cache, "pruned", FARM_TACTIC_CRASHED, 0, 0, now + YEAR_S, CACHE_NEWEST);
+  CHECK(median_of(cache, "future", CACHE_FRESH) == -2);
+  forward_s = 29 * DAY_S;
+  CHECK(median_of(cache, "future", CACHE_FRESH) == -2);
+  forward_s = 31 * DAY_S;
+  CHECK(median_of(cache, "future", CACHE_FRESH) == -1 && median_of(cache, "future", CACHE_ANY_AGE) == -2);
+  forward_s = YEAR_S + DAY_S; // what it says has come: no second time
+  CHECK(median_of(cache, "future", CACHE_FRESH) == -1);
+  struct cache_stats stats;
+  uint64_t count;
+  REQUIRE_OK(cache_prune(cache, &(struct cache_prune){.text = "pruned"}, &count));
+  REQUIRE_OK(cache_stats(cache, &stats));
+  CHECK(count == 1 && stats.size.entries[TABLE_META] == 2); // the format and one note
+  put(cache, "future", FARM_TACTIC_CRASHED, 0, 0, now + YEAR_S + DAY_S, CACHE_NEWEST);
+  REQUIRE_OK(cache_stats(cache, &stats));
+  CHECK(median_of(cache, "future", CACHE_FRESH) == -2 && stats.size.entries[TABLE_META] == 1);
+  cache_close(&cache);
+}
+
+/* What an older build left: current records of the future, and no note of when they came. */
+TEST(cache_stamp_from_the_future_without_a_note_is_the_oldest, "") {
+  struct cache *cache = open_cache("a");
+  uint64_t now = clock_unix_s();
+  forward_s = YEAR_S;
+  put(cache, "p", FARM_OK, 1, 5, now + YEAR_S, CACHE_NEWEST);
+  put(cache, "q", FARM_TACTIC_HUNG, 0, 0, now + YEAR_S, CACHE_NEWEST);
+  forward_s = 0;
+  CHECK(median_of(cache, "q", CACHE_FRESH) == -1);
+  CHECK(put(cache, "p", FARM_OK, 2, 5, now - YEAR_S, CACHE_NEWEST) == CACHE_REPLACED);
   cache_close(&cache);
 }
 

@@ -221,8 +221,14 @@ static enum farm_status gather_key(struct gather *gather, struct store_bytes key
 }
 
 static enum farm_status remove_gathered(struct cache *cache, enum cache_table table, struct gather *gather) {
-  for (size_t i = 0; i < gather->count; i++)
+  bool current = table == TABLE_RECORDS || table == TABLE_QUARANTINE;
+  for (size_t i = 0; i < gather->count; i++) {
     TRY(store_remove(cache->store, table, (struct store_bytes){gather->keys[i], gather->lengths[i]}));
+    if (!current || gather->lengths[i] != DIGEST_BYTES) continue;
+    struct digest digest;
+    memcpy(digest.bytes, gather->keys[i], DIGEST_BYTES);
+    TRY(cache_stamp_forget(cache, &digest));
+  }
   return FARM_OK;
 }
 

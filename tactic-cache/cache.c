@@ -134,9 +134,12 @@ static enum farm_status load(struct cache *cache, enum cache_table table, const 
   return status_set(FARM_INVALID, "corrupt record under %s", key);
 }
 
-static bool is_over(const struct cache *cache, const struct record *record) {
-  uint64_t now = clock_unix_s();
-  return now > record->unix_s && now - record->unix_s > cache->options.quarantine_s;
+/* FARM_NOT_FOUND: the quarantine is over. */
+static enum farm_status check_quarantine(struct cache *cache, const char *key, const struct record *record) {
+  struct digest digest = digest_of_text(key);
+  uint64_t now = clock_unix_s(), begun;
+  TRY(cache_stamp_held(cache, &digest, record, &begun));
+  return now > begun && now - begun > cache->options.quarantine_s ? FARM_NOT_FOUND : FARM_OK;
 }
 
 enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age age, struct arena *arena,
@@ -146,7 +149,7 @@ enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age 
   enum farm_status status = load(cache, TABLE_RECORDS, key, arena, &record, &bytes);
   if (status == FARM_NOT_FOUND) {
     status = load(cache, TABLE_QUARANTINE, key, arena, &record, &bytes);
-    if (status == FARM_OK && age == CACHE_FRESH && is_over(cache, &record)) status = FARM_NOT_FOUND;
+    if (status == FARM_OK && age == CACHE_FRESH) status = check_quarantine(cache, key, &record);
   }
   if (status == FARM_INVALID) cache->counters.corrupt++;
   if (status == FARM_INVALID || status == FARM_NOT_FOUND) {
@@ -168,15 +171,19 @@ static bool is_poison(const struct record *record) {
          (status == FARM_TACTIC_CRASHED || status == FARM_TACTIC_HUNG || status == FARM_TACTIC_OVERRAN);
 }
 
-static bool replaces(const struct record *offered, struct store_bytes offered_bytes, const struct record *held,
-                     struct store_bytes held_bytes, enum cache_policy policy) {
-  uint64_t offered_n = cache_samples(offered), held_n = cache_samples(held);
-  if (policy == CACHE_MOST_SAMPLES && offered_n != held_n) return offered_n > held_n;
+/* One of the two records that meet under a key. */
+struct rival {
+  struct store_bytes bytes;
+  uint64_t samples, unix_s; // unix_s: when it counts as made
+};
+
+static bool replaces(const struct rival *offered, const struct rival *held, enum cache_policy policy) {
+  if (policy == CACHE_MOST_SAMPLES && offered->samples != held->samples) return offered->samples > held->samples;
   if (offered->unix_s != held->unix_s) return offered->unix_s > held->unix_s;
-  if (offered_n != held_n) return offered_n > held_n;
-  size_t least = offered_bytes.length < held_bytes.length ? offered_bytes.length : held_bytes.length;
-  int order = memcmp(offered_bytes.data, held_bytes.data, least);
-  return order ? order > 0 : offered_bytes.length > held_bytes.length;
+  if (offered->samples != held->samples) return offered->samples > held->samples;
+  size_t least = offered->bytes.length < held->bytes.length ? offered->bytes.length : held->bytes.length;
+  int order = memcmp(offered->bytes.data, held->bytes.data, least);
+  return order ? order > 0 : offered->bytes.length > held->bytes.length;
 }
 
 struct oldest {
@@ -234,13 +241,17 @@ static enum farm_status put_record(struct cache *cache, const struct record *rec
       *out_change = CACHE_SAME;
       return FARM_OK;
     }
-    change = replaces(record, bytes, &held, held_bytes, policy) ? CACHE_REPLACED : CACHE_KEPT;
+    struct rival ours = {bytes, cache_samples(record), cache_stamp_offered(record)},
+                 theirs = {held_bytes, cache_samples(&held), 0};
+    TRY(cache_stamp_held(cache, &digest, &held, &theirs.unix_s));
+    change = replaces(&ours, &theirs, policy) ? CACHE_REPLACED : CACHE_KEPT;
     TRY(put_history(cache, &digest, change == CACHE_REPLACED ? held_bytes : bytes));
   }
   if (change != CACHE_KEPT) {
     enum cache_table table = is_poison(record) ? TABLE_QUARANTINE : TABLE_RECORDS;
     TRY(store_remove(cache->store, table == TABLE_RECORDS ? TABLE_QUARANTINE : TABLE_RECORDS, bytes_of_digest(&digest)));
     TRY(store_put(cache->store, table, bytes_of_digest(&digest), bytes));
+    TRY(cache_stamp_note(cache, &digest, record));
   }
   *out_change = change;
   return FARM_OK;

@@ -6,7 +6,8 @@
  *   quarantine  key digest → envelope         screens of variants that crashed, hung or wrote wildly; they count for a time
  *   history     key digest + content digest   what was current before, at most 16 per key
  *   artefacts   key digest → envelope, packed what compiling a kernel gave
- *   stats, meta                               counters that outlive the process; the format's version
+ *   stats                                     counters that outlive the process
+ *   meta                                      the format's version; when a record stamped in the future arrived
  *
  * One thread. Writes open a batch that reads see; cache_commit makes it durable.
  */
@@ -47,7 +48,7 @@ enum farm_status cache_get(struct cache *cache, const char *key, enum cache_age 
 enum cache_policy { CACHE_NEWEST, CACHE_MOST_SAMPLES };
 enum cache_change { CACHE_ADDED, CACHE_SAME, CACHE_REPLACED, CACHE_KEPT }; // KEPT: what was there stays current
 /* Into the batch: a record, or an artefact. FARM_INVALID: neither. Of two records the one that loses goes to the history, nothing
- * is averaged; of two artefacts the one that is there stays. */
+ * is averaged; one stamped in the future counts as made when it arrived. Of two artefacts the one that is there stays. */
 enum farm_status cache_put(struct cache *cache, const void *data, size_t length, enum cache_policy policy,
                            enum cache_change *out_change);
 
