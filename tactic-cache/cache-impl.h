@@ -12,6 +12,7 @@ struct cache {
   struct cache_options options;
   char *folder; // of the environment
   struct cache_counters counters, written;
+  uint64_t counters_at_ns; // when they were written last
 };
 
 static inline struct store_bytes bytes_of_digest(const struct digest *digest) {

@@ -3,6 +3,7 @@
 #include "cache-impl.h"
 
 #include "../base/clock.h"
+#include "../base/file.h"
 #include "../base/random.h"
 #include "../tests/kit/test.h"
 
@@ -10,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SOURCE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -23,6 +26,21 @@ time_t time(time_t *out) {
   if (!began) began = now.tv_sec;
   if (out) *out = began + forward_s;
   return began + forward_s;
+}
+
+/* The clock for durations goes on, and is put forward by hand, too. */
+static time_t elapsed_s;
+int clock_gettime(clockid_t clock, struct timespec *out) {
+  int result = (int)syscall(SYS_clock_gettime, clock, out);
+  if (clock == CLOCK_MONOTONIC) out->tv_sec += elapsed_s;
+  return result;
+}
+
+/* How often LMDB synced. */
+static int syncs;
+__attribute__((visibility("default"))) int fdatasync(int fd) {
+  syncs++;
+  return (int)syscall(SYS_fdatasync, fd);
 }
 
 static struct bytes_writer screen_bytes(const char *problem, const char *variant, enum farm_status status, double median,
@@ -99,6 +117,66 @@ TEST(cache_gives_back_what_was_put, "") {
   cache_close(&cache); // not committed
   cache = open_cache("a");
   CHECK(median_of(cache, "q", CACHE_FRESH) == -1);
+  cache_close(&cache);
+}
+
+/* The hits that a crash would leave now. */
+static uint64_t hits_after_crash(const char *name) {
+  char from[700], to[700], *data;
+  size_t length;
+  snprintf(from, sizeof from, "%s/%s/cache/data.mdb", test_folder(), name);
+  snprintf(to, sizeof to, "%s/crashed/cache", test_folder());
+  REQUIRE_OK(file_make_folders(to));
+  snprintf(to, sizeof to, "%s/crashed/cache/data.mdb", test_folder());
+  REQUIRE_OK(file_read_all(from, 1 << 30, &data, &length));
+  REQUIRE_OK(file_write_atomic(to, data, length));
+  free(data);
+  struct cache *crashed = open_cache("crashed");
+  uint64_t hits = cache_counters(crashed)->hits;
+  cache_close(&crashed);
+  return hits;
+}
+
+static int syncs_of_commit(struct cache *cache) {
+  int before = syncs;
+  REQUIRE_OK(cache_commit(cache));
+  return syncs - before;
+}
+
+TEST(cache_lookups_cost_no_sync, "") {
+  struct cache *cache = open_cache("a");
+  struct cache_stats stats;
+  put(cache, "p", FARM_OK, 10, 5, 100, CACHE_NEWEST);
+  CHECK(syncs_of_commit(cache) > 0);
+  for (int i = 0; i < 3; i++) {
+    CHECK(median_of(cache, "p", CACHE_FRESH) == 10);
+    CHECK(syncs_of_commit(cache) == 0);
+  }
+  REQUIRE_OK(cache_stats(cache, &stats));
+  CHECK(stats.counters.hits == 3);
+  put(cache, "q", FARM_OK, 10, 5, 100, CACHE_NEWEST);
+  CHECK(syncs_of_commit(cache) > 0 && hits_after_crash("a") == 3); // they go with the next batch
+  CHECK(median_of(cache, "p", CACHE_FRESH) == 10);
+  elapsed_s = 61;
+  CHECK(syncs_of_commit(cache) > 0 && hits_after_crash("a") == 4); // or alone when it is time
+  elapsed_s = 122;
+  CHECK(syncs_of_commit(cache) == 0); // nothing changed
+  cache_close(&cache);
+}
+
+TEST(cache_counters_are_right_after_a_clean_end, "") {
+  struct cache *cache = open_cache("a");
+  put(cache, "p", FARM_OK, 10, 5, 100, CACHE_NEWEST);
+  REQUIRE_OK(cache_commit(cache));
+  CHECK(median_of(cache, "p", CACHE_FRESH) == 10 && median_of(cache, "q", CACHE_FRESH) == -1);
+  cache_close(&cache);
+  cache = open_cache("a");
+  struct cache_counters *counters = cache_counters(cache);
+  CHECK(counters->hits == 1 && counters->misses == 1 && counters->stored == 1);
+  put(cache, "q", FARM_OK, 10, 5, 100, CACHE_NEWEST);
+  cache_close(&cache); // not committed: not stored
+  cache = open_cache("a");
+  CHECK(cache_counters(cache)->stored == 1);
   cache_close(&cache);
 }
 

@@ -2,6 +2,7 @@
 #include "cache-impl.h"
 
 #include "../base/clock.h"
+#include "../base/log.h"
 #include "../problem/envelope.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static const struct {
     CACHE_COUNTER_LIST(X)
 #undef X
 };
-enum { COUNTERS = sizeof counter_rows / sizeof *counter_rows, FORMAT = 1, QUARANTINE_S = 30 * 24 * 3600 };
+enum { COUNTERS = sizeof counter_rows / sizeof *counter_rows, FORMAT = 1, QUARANTINE_S = 30 * 24 * 3600, COUNTERS_EVERY_S = 60 };
 
 static uint64_t *counter(struct cache_counters *counters, int row) {
   return (uint64_t *)((uint8_t *)counters + counter_rows[row].offset);
@@ -45,6 +46,7 @@ static void read_counters(struct cache *cache) {
     *counter(&cache->counters, i) = bytes_get_u64(&reader);
   }
   cache->written = cache->counters;
+  cache->counters_at_ns = clock_now_ns();
 }
 
 enum farm_status cache_open_store(struct cache *cache) {
@@ -78,15 +80,8 @@ enum farm_status cache_open(const char *folder, const struct cache_options *opti
   return FARM_OK;
 }
 
-void cache_close(struct cache **cache) {
-  if (!*cache) return;
-  store_close(&(*cache)->store);
-  free((*cache)->folder);
-  free(*cache);
-  *cache = NULL;
-}
-
-static enum farm_status write_counters(struct cache *cache) {
+/* Into the batch; without a change none begins. */
+static enum farm_status put_counters(struct cache *cache) {
   for (int i = 0; i < COUNTERS; i++) {
     uint64_t value = *counter(&cache->counters, i);
     if (value == *counter(&cache->written, i)) continue;
@@ -94,13 +89,33 @@ static enum farm_status write_counters(struct cache *cache) {
     for (int b = 0; b < 8; b++) encoded[b] = (uint8_t)(value >> 8 * b);
     TRY(store_put(cache->store, TABLE_STATS, text_bytes(counter_rows[i].name), (struct store_bytes){encoded, 8}));
   }
-  cache->written = cache->counters;
   return FARM_OK;
 }
 
+static enum farm_status commit_with_counters(struct cache *cache) {
+  struct cache_counters counters = cache->counters;
+  TRY(put_counters(cache));
+  TRY(store_commit(cache->store));
+  cache->written = counters;
+  cache->counters_at_ns = clock_now_ns();
+  return FARM_OK;
+}
+
+/* Counters alone are not worth a sync: they go with what is, and alone only every so often. */
 enum farm_status cache_commit(struct cache *cache) {
-  TRY(write_counters(cache));
-  return store_commit(cache->store);
+  bool due = clock_now_ns() - cache->counters_at_ns >= COUNTERS_EVERY_S * 1000000000ull;
+  return due || store_has_batch(cache->store) ? commit_with_counters(cache) : store_commit(cache->store);
+}
+
+/* A batch that is still open was not committed, and what it counted did not happen: it goes with its counters. */
+void cache_close(struct cache **cache) {
+  if (!*cache) return;
+  if ((*cache)->store && !store_has_batch((*cache)->store) && commit_with_counters(*cache) != FARM_OK)
+    log_warning("the cache's counters are lost: %s", status_message());
+  store_close(&(*cache)->store);
+  free((*cache)->folder);
+  free(*cache);
+  *cache = NULL;
 }
 
 void cache_abandon(struct cache *cache) { store_abandon(cache->store); }

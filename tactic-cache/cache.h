@@ -36,7 +36,10 @@ struct cache_options {
 };
 /* `folder` is the cache folder; the environment lives in its `cache` subfolder. FARM_MISMATCH: of a later format. */
 enum farm_status cache_open(const char *folder, const struct cache_options *options, struct cache **out_cache);
+/* Drops an open batch, and what was counted since the last commit with it; without one the counters are written. */
 void cache_close(struct cache **cache);
+/* Makes the batch durable, with the counters. Without a batch there is nothing to sync: counters that only lookups changed are
+ * written with the next batch, at the latest by a commit a minute after the last, or at close. A crash may lose these. */
 enum farm_status cache_commit(struct cache *cache);
 void cache_abandon(struct cache *cache);
 
@@ -65,7 +68,7 @@ struct cache_stats {
   uint64_t records, quarantined, history, artefacts;
 };
 enum farm_status cache_stats(struct cache *cache, struct cache_stats *out_stats);
-struct cache_counters *cache_counters(struct cache *cache); // live; written at the next commit
+struct cache_counters *cache_counters(struct cache *cache); // live; written as cache_commit says
 
 /* FARM_OK, or FARM_NOT_FOUND: absent or corrupt (counted). Everything in `arena`; out_envelope may be NULL. */
 enum farm_status cache_artefact_get(struct cache *cache, const char *key, struct arena *arena, struct artefact *out,
