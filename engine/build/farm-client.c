@@ -164,7 +164,7 @@ static enum farm_status look_up(struct farm_client *farm, struct build_item *ite
 struct tuning {
   struct build_item *items;
   size_t count;
-  uint32_t answered;
+  uint32_t answered, unmeasured, unworkable; // unworkable: no variant works
   void (*progress)(void *, const struct build_progress *);
   void *context;
 };
@@ -186,14 +186,26 @@ static void progress_tell(struct tuning *tuning, const struct wire_progress *pro
   if (tuning->progress) tuning->progress(tuning->context, &now);
 }
 
+/* A record that says that no variant works is a result: the linker finds nothing in it, and the cost model chooses. */
 static enum farm_status result_take(struct tuning *tuning, const struct client_event *event, struct arena *arena) {
   struct build_item *item = &tuning->items[event->item];
+  bool fails = event->status != FARM_OK;
   tuning->answered++;
   item->hit = event->hit;
-  if (!event->has_record) return FARM_OK; // no variant works there: the reference is chosen by the cost model
+  tuning->unmeasured += fails && !event->has_record;
+  tuning->unworkable += fails && event->has_record;
+  if (!event->has_record) return FARM_OK;
   TRY(record_keep(&event->record, arena, &item->record));
   item->measured = event->hit ? 0 : event->record.entry_count;
+  if (fails) log_warning("%s: the cost model chooses", event->message);
   return FARM_OK;
+}
+
+/* The farm calls a build failed when one of its items is. */
+static enum farm_status outcome(const struct tuning *tuning, const struct client_event *done) {
+  bool all_known = tuning->answered == tuning->count && tuning->unworkable > 0 && tuning->unmeasured == 0;
+  if (done->status == FARM_OK || (done->status == FARM_FAILURE && all_known)) return FARM_OK;
+  return status_set(done->status, "the farm ended the build: %s", done->message);
 }
 
 /* The farm is told, so that it does not measure on for nobody. */
@@ -220,8 +232,7 @@ static enum farm_status tune(struct farm_client *farm, struct tuning *tuning, co
     if (event.kind == CLIENT_RESULT || event.kind == CLIENT_PROGRESS)
       progress_tell(tuning, event.kind == CLIENT_PROGRESS ? event.progress : NULL);
     if (event.kind != CLIENT_DONE) continue;
-    FAIL_IF(event.status != FARM_OK, event.status, "the farm ended the build: %s", event.message);
-    return FARM_OK;
+    return outcome(tuning, &event);
   }
 }
 
@@ -232,7 +243,7 @@ static enum farm_status resolve(void *context, struct build_item *items, size_t 
   if (count == 0) return FARM_OK;
   if (!measure) return look_up(farm, items, count, policy, arena);
   if (farm->images) TRY(farm_images_for_items(farm->images, items, count, policy, progress, progress_context));
-  struct tuning tuning = {items, count, 0, progress, progress_context};
+  struct tuning tuning = {.items = items, .count = count, .progress = progress, .context = progress_context};
   return tune(farm, &tuning, policy, arena);
 }
 
