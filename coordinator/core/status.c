@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CLASSES_MOST = 256, WORKERS_SHOWN = 256, TEXT_LEFT_BYTES = 1 << 20 };
+enum { CLASSES_MOST = 256, WORKERS_SHOWN = 256 };
 
 static const char *worker_state(const struct core *core, const struct peer *worker, const struct job **out_job) {
   *out_job = NULL;
