@@ -525,9 +525,19 @@ static bool executed_take(const struct wire_message *message, uint32_t first, ui
   return true;
 }
 
+/* Asks for what the watch looks at, when it is time. */
+static enum farm_status watch_ask(struct client *client, const struct client_watch *watch, uint64_t *at_ns) {
+  uint64_t now = clock_now_ns();
+  if (!watch || now < *at_ns || link_state(client->link) != LINK_UP) return FARM_OK;
+  const struct wire_message message = {.type = WIRE_STATUS, .status_query = {++client->requests}};
+  *at_ns = now + (uint64_t)watch->interval_ms * 1000000ull;
+  enum farm_status status = link_send(client->link, &message);
+  return status == FARM_AGAIN ? FARM_OK : status;
+}
+
 enum farm_status client_execute_all(struct client *client, const struct wire_execute *executes, uint32_t count, int timeout_ms,
-                                    struct arena *arena, struct wire_executed *out) {
-  uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0;
+                                    const struct client_watch *watch, struct arena *arena, struct wire_executed *out) {
+  uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * 1000000ull, session = 0, look_at_ns = 0;
   uint32_t first = client->requests + 1, sent = count, left = count;
   bool *answered = arena_alloc_array(arena, count + 1, sizeof *answered);
   FAIL_IF(!answered, FARM_NO_MEMORY, "out of memory for execute jobs");
@@ -542,11 +552,14 @@ enum farm_status client_execute_all(struct client *client, const struct wire_exe
     }
     if (link_state(client->link) == LINK_UP) TRY(executes_send(client, executes, count, first, answered, &sent));
     TRY(keep_up(client));
+    TRY(watch_ask(client, watch, &look_at_ns));
     enum farm_status status = link_receive(client->link, -1, SLICE_MS, arena, &message, NULL);
     if (status == FARM_AGAIN) continue;
     TRY(status);
     if (executed_take(&message, first, count, answered, out))
       left--;
+    else if (watch && message.type == WIRE_STATUS_REPLY)
+      TRY(watch->look(watch->context, &message.status_reply, left));
     else if (belongs_to_build(message.type))
       TRY(frames_push(&client->aside, &message, 0));
   }

@@ -88,9 +88,16 @@ enum farm_status client_blob_put(struct client *client, const void *data, size_t
 /* An execute job on a worker of the class; its blobs were put before. The reply is in `arena`. */
 enum farm_status client_execute(struct client *client, const struct wire_execute *execute, int timeout_ms, struct arena *arena,
                                 struct wire_executed *out);
+/* Who waits for many may look now and then: at who is registered, and how many are not answered yet. Anything but FARM_OK gives
+ * up, with that status. */
+struct client_watch {
+  enum farm_status (*look)(void *context, const struct wire_status_reply *now, uint32_t left);
+  void *context;
+  int interval_ms;
+};
 /* Many at once, on as many workers as take them; `out` has a reply for each, in their order, and its status may be a failure.
- * FARM_TIMED_OUT: some were not answered. */
+ * FARM_TIMED_OUT: some were not answered. `watch` may be NULL. */
 enum farm_status client_execute_all(struct client *client, const struct wire_execute *executes, uint32_t count, int timeout_ms,
-                                    struct arena *arena, struct wire_executed *out);
+                                    const struct client_watch *watch, struct arena *arena, struct wire_executed *out);
 
 #endif

@@ -2,12 +2,15 @@
  * is tried text by text, so that one text that brings a compiler down costs itself. */
 #include "farm-images-internal.h"
 
+#include "../../base/clock.h"
+#include "../../base/log.h"
+#include "../../device/nvrtc.h"
 #include "../../kernels/cuda/cuda-artefact.h"
 #include "../../kernels/cuda/cuda-tactic.h"
 
 #include <string.h>
 
-enum { BATCH = 8, COMPILE_MS = 1800000, DEADLINE_MS = 600000, PUT_AT_ONCE = 32 };
+enum { BATCH = 8, COMPILE_MS = 1800000, DEADLINE_MS = 600000, PUT_AT_ONCE = 32, LOOK_MS = 2000 };
 
 /* ---- into the store ---- */
 
@@ -78,6 +81,36 @@ static enum farm_status texts_put(struct farm_images *images, const struct image
   return status;
 }
 
+void farm_images_tell(const struct farm_images *images, uint32_t done, uint32_t running, const char *detail) {
+  const struct build_progress now = {
+      .phase = "compile", .done = done, .total = images->total, .running = running, .eta_s = -1, .detail = detail};
+  if (images->progress) images->progress(images->progress_context, &now);
+}
+
+/* What is waited for: `count` texts in jobs of `batch`. */
+struct waiting {
+  struct farm_images *images;
+  uint32_t count, batch;
+  uint64_t gone_ns; // since when there is no compiler; 0: there is one
+};
+
+/* Compilers that are started anew, or whose coordinator is, are back in a moment: those that stay away have left. */
+static enum farm_status look(void *context, const struct wire_status_reply *now, uint32_t left) {
+  struct waiting *waiting = context;
+  struct farm_images *images = waiting->images;
+  uint32_t there = 0, open = left * waiting->batch < waiting->count ? left * waiting->batch : waiting->count;
+  for (uint32_t i = 0; i < now->workers_count; i++) there += strcmp(now->workers[i].device_class, images->worker_class) == 0;
+  farm_images_tell(images, images->done + waiting->count - open, there,
+                   there ? images->compiler : "the farm's compilers have left");
+  if (there)
+    waiting->gone_ns = 0;
+  else if (!waiting->gone_ns)
+    waiting->gone_ns = clock_now_ns();
+  if (there || clock_now_ns() - waiting->gone_ns < (uint64_t)images->gone_ms * 1000000ull) return FARM_OK;
+  images->workers = 0;
+  return status_set(FARM_UNSUPPORTED, "the farm's last compiler (%s) has left", images->compiler);
+}
+
 /* The compiler died of a single text, or hangs on it: that is what is known of it. */
 static enum farm_status text_give_up(struct farm_images *images, const struct image_text *text, const char *why) {
   struct bytes_writer envelope = {0}, envelopes = {0};
@@ -125,7 +158,9 @@ static enum farm_status compile_at_farm(struct farm_images *images, const struct
                                         .blobs = &blobs[i],
                                         .blobs_count = 1};
   }
-  if (status == FARM_OK) status = client_execute_all(images->client, executes, jobs, COMPILE_MS, &arena, answers);
+  struct waiting waiting = {images, (uint32_t)count, batch, 0};
+  const struct client_watch watch = {look, &waiting, images->gone_ms / 4 < LOOK_MS ? images->gone_ms / 4 : LOOK_MS};
+  if (status == FARM_OK) status = client_execute_all(images->client, executes, jobs, COMPILE_MS, &watch, &arena, answers);
   for (uint32_t i = 0; i < jobs && status == FARM_OK; i++) {
     size_t first = (size_t)i * batch;
     status = answer_take(images, texts + first, (uint32_t)(count - first < batch ? count - first : batch), &answers[i]);
@@ -142,7 +177,17 @@ static uint32_t batch_of(const struct farm_images *images, size_t count) {
 
 enum farm_status farm_images_compile(struct farm_images *images, const struct image_text *texts, size_t count) {
   if (count == 0) return FARM_OK;
-  if (images->workers > 0) return compile_at_farm(images, texts, count, batch_of(images, count));
+  const uint32_t compiled = images->compiled, failed = images->failed;
+  if (images->workers > 0) {
+    char own[FARM_COMPILER_BYTES];
+    enum farm_status status = compile_at_farm(images, texts, count, batch_of(images, count));
+    if (images->workers > 0) return status;
+    images->local = nvrtc_version(own, sizeof own) == FARM_OK && strcmp(own, images->compiler) == 0;
+    FAIL_IF(!images->local, FARM_UNSUPPORTED, "the farm's last compiler has left, and there is no %s here to go on with",
+            images->compiler);
+    log_warning("the farm's last compiler has left: this machine goes on");
+    images->compiled = compiled, images->failed = failed; // these texts begin anew
+  }
   FAIL_IF(!images->local, FARM_UNSUPPORTED,
           "nobody compiles for this build: the farm has no compiler (`tunefarm worker --compiler`) and there is no NVRTC here");
   return compile_here(images, texts, count);

@@ -15,8 +15,10 @@ struct image_text {
   const char *key;
 };
 
+/* How far compiling is, to whoever wants to know. */
+void farm_images_tell(const struct farm_images *images, uint32_t done, uint32_t running, const char *detail);
 /* Compiles these texts and puts the artefacts into the store. A text that does not compile gives an artefact that says so.
- * FARM_UNSUPPORTED: nobody compiles. */
+ * FARM_UNSUPPORTED: nobody compiles, or nobody any more. */
 enum farm_status farm_images_compile(struct farm_images *images, const struct image_text *texts, size_t count);
 
 #endif

@@ -120,16 +120,13 @@ static enum farm_status missing_compile(struct farm_images *images, struct text_
   enum farm_status status = FARM_OK;
   for (size_t i = 0; i < texts->count; i++)
     if (!map_get(&texts->by_key, texts->items[i].key)) missing[count++] = texts->items[i];
+  images->progress = progress, images->progress_context = progress_context, images->total = (uint32_t)count;
   for (size_t at = 0; at < count && status == FARM_OK; at += TEXTS_AT_ONCE) {
-    const struct build_progress now = {.phase = "compile",
-                                       .done = (uint32_t)at,
-                                       .total = (uint32_t)count,
-                                       .running = images->workers,
-                                       .eta_s = -1,
-                                       .detail = images->compiler};
-    if (progress) progress(progress_context, &now);
+    images->done = (uint32_t)at;
+    farm_images_tell(images, images->done, images->workers, images->compiler);
     status = farm_images_compile(images, missing + at, count - at < TEXTS_AT_ONCE ? count - at : TEXTS_AT_ONCE);
   }
+  images->progress = NULL;
   free(missing);
   return status;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGISTER_MS = 15000, REGISTER_STEP_MS = 50 };
+enum { REGISTER_MS = 15000, REGISTER_STEP_MS = 50, GONE_MS = 15000 };
 #define COMPILER_CLASS "compiler "
 
 /* ---- which compiler ---- */
@@ -142,6 +142,7 @@ static enum farm_status get(void *context, const char *source, int sm, struct by
 
 void farm_images_init(struct farm_images *images, struct client *client, enum cache_mode mode) {
   *images = (struct farm_images){.client = client,
+                                 .gone_ms = GONE_MS,
                                  .remeasure = mode == CACHE_OFF,
                                  .locked = mode == CACHE_LOCKED,
                                  .keeps = mode == CACHE_RW || mode == CACHE_OFF};

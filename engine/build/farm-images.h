@@ -25,6 +25,11 @@ struct farm_images {
   uint32_t workers;                            // how many of them
   bool local;                                  // NVRTC is here and is that compiler
   uint32_t compiled, failed;                   // by this build
+  int gone_ms;                                 // so long without any of them, then they are given up
+  /* While texts are compiled: who is told (NULL: nobody), how many were done before, and of how many. */
+  void (*progress)(void *, const struct build_progress *);
+  void *progress_context;
+  uint32_t done, total;
 };
 
 /* The client stays the caller's. Asks nothing yet. */
