@@ -1,5 +1,6 @@
-/* Which compilers made the artefacts in the store, and how many each: GPU workers ask whenever a job needs a text, so the store is
- * walked for the first answer only. What is put afterwards is added; what may take some away makes the next answer walk again. */
+/* Which compilers made the artefacts in the store, and how many each: GPU workers ask whenever a job needs a text, so the store
+ * is walked for the first answer only. What is put afterwards is added; what may take some away makes the next answer walk again.
+ */
 #ifndef COORDINATOR_COMPILERS_H
 #define COORDINATOR_COMPILERS_H
 

@@ -43,7 +43,7 @@ struct process {
   struct outgoing *outbox; // waits for the commit
   size_t outbox_count, outbox_capacity, put_bytes;
   uint64_t idle_since_ns, tick_at_ns, drain_until_ns, place_at_ns;
-  struct map bad_peers; // hex id → how many malformed frames in a row
+  struct map bad_peers;  // hex id → how many malformed frames in a row
   uint64_t current_peer; // of the CACHE message in hand
 };
 

@@ -45,9 +45,8 @@ enum farm_status place_lock(const char *cache_folder, int *out_fd) {
   int error = errno;
   if (!locked) {
     close(fd);
-    return error == EWOULDBLOCK
-               ? status_set(FARM_AGAIN, "%s: another coordinator runs", cache_folder)
-               : status_set(FARM_IO, "%s/lock: cannot be locked: %s", cache_folder, strerror(error));
+    return error == EWOULDBLOCK ? status_set(FARM_AGAIN, "%s: another coordinator runs", cache_folder)
+                                : status_set(FARM_IO, "%s/lock: cannot be locked: %s", cache_folder, strerror(error));
   }
   char text[32];
   int length = snprintf(text, sizeof text, "%d\n", (int)getpid()); // for people

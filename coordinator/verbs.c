@@ -272,8 +272,9 @@ void verbs_carry_out(struct cache *cache, struct blobs *blobs, struct compilers 
                      verbs_reply_fn reply, void *context) {
   struct ask *ask = calloc(1, sizeof *ask);
   if (!ask)
-    return reply(context, &(struct wire_cache_reply){
-                              .request = message->request, .status = FARM_NO_MEMORY, .message = "out of memory for a cache verb"});
+    return reply(context, &(struct wire_cache_reply){.request = message->request,
+                                                     .status = FARM_NO_MEMORY,
+                                                     .message = "out of memory for a cache verb"});
   *ask = (struct ask){
       .cache = cache, .blobs = blobs, .compilers = compilers, .message = message, .reply = reply, .context = context};
   ask->answer.request = message->request;

@@ -24,12 +24,9 @@ static void answer_with(void *socket, const void *id, size_t id_length, uint32_t
                         bool more) {
   struct wire_argument lines[] = {{first}, {second}};
   say(socket, id, id_length,
-      &(struct wire_message){.type = WIRE_CACHE_REPLY,
-                             .cache_reply = {.request = request,
-                                             .more = more,
-                                             .message = "",
-                                             .lines = lines,
-                                             .lines_count = second ? 2 : 1}});
+      &(struct wire_message){
+          .type = WIRE_CACHE_REPLY,
+          .cache_reply = {.request = request, .more = more, .message = "", .lines = lines, .lines_count = second ? 2 : 1}});
 }
 
 static void *forget(void *context) {
@@ -59,9 +56,7 @@ static void *forget(void *context) {
   }
 }
 
-static void collect(void *context, const char *line) {
-  strncat(context, line, 1);
-}
+static void collect(void *context, const char *line) { strncat(context, line, 1); }
 
 TEST(client_lists_a_line_once_across_a_reconnect, "") {
   struct forgetful forgetful = {.context = zmq_ctx_new()};

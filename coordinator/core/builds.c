@@ -235,8 +235,7 @@ static void refuse_size(struct core *core, const struct peer *peer, const struct
   char why[128];
   snprintf(why, sizeof why, "the build has %u items, a coordinator takes at most %d", submit->item_total, BUILD_ITEMS_MOST);
   core_send(core, peer->id,
-            &(struct wire_message){.type = WIRE_DONE,
-                                   .done = {.build = submit->build, .status = FARM_INVALID, .message = why}});
+            &(struct wire_message){.type = WIRE_DONE, .done = {.build = submit->build, .status = FARM_INVALID, .message = why}});
 }
 
 void builds_submit(struct core *core, struct peer *peer, const struct wire_message *message) {
@@ -246,8 +245,7 @@ void builds_submit(struct core *core, struct peer *peer, const struct wire_messa
   if (!build && submit->item_total > BUILD_ITEMS_MOST) return refuse_size(core, peer, submit);
   if (!build && submit->first == 0 && submit->item_total > 0) build = build_make(core, submit, core->next_sequence++);
   if (!build)
-    return core_fault(core, peer->id, 0, FARM_AGAIN,
-                      "the build cannot be taken: too many builds, or a chunk out of order");
+    return core_fault(core, peer->id, 0, FARM_AGAIN, "the build cannot be taken: too many builds, or a chunk out of order");
   build->peer = peer->id;
   if (submit->first < build->received) return; // a chunk again
   enum farm_status status =
