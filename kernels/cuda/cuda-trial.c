@@ -219,9 +219,8 @@ static enum farm_status wait_patiently(struct cuda_trial *trial) {
   return trial->patience_ns ? cuda_wait_for(trial->device, trial->patience_ns) : cuda_wait(trial->device);
 }
 
-/* Both zones of every buffer, into `zones`. Copies to memory that is not pinned have no patience: what runs is waited for before. */
+/* Both zones of every buffer, into `zones`, which is pinned: thousands of copies are on their way at once. */
 static enum farm_status guards_download(struct cuda_trial *trial, unsigned char *zones) {
-  TRY(wait_patiently(trial));
   for (int i = 0; i < trial->buffer_count; i++) {
     const struct device_buffer *buffer = &trial->buffers[i];
     unsigned char *to = zones + (size_t)i * 2 * GUARD_BYTES;
@@ -232,13 +231,14 @@ static enum farm_status guards_download(struct cuda_trial *trial, unsigned char 
 }
 
 enum farm_status cuda_trial_guards(struct cuda_trial *trial) {
-  unsigned char *zones = malloc((size_t)trial->buffer_count * 2 * GUARD_BYTES);
-  FAIL_IF(!zones, FARM_NO_MEMORY, "no memory for guard zones");
+  void *zones;
+  TRY(wait_patiently(trial)); // what comes next may wait in the driver for what runs, and has no patience
+  TRY(cuda_host_alloc(trial->device, (size_t)trial->buffer_count * 2 * GUARD_BYTES, &zones));
   enum farm_status status = guards_download(trial, zones);
   for (int i = 0; status == FARM_OK && i < trial->buffer_count; i++)
-    if (!all_pattern(zones + (size_t)i * 2 * GUARD_BYTES, 2 * GUARD_BYTES))
+    if (!all_pattern((unsigned char *)zones + (size_t)i * 2 * GUARD_BYTES, 2 * GUARD_BYTES))
       status = overran(trial, "outside", &trial->buffers[i]);
-  free(zones);
+  cuda_host_free(trial->device, &zones);
   return status;
 }
 
