@@ -110,11 +110,10 @@ static void contents_print(struct strbuf *out, const struct tensor *tensor, cons
 /* ---- types ---- */
 
 static void dim_print(struct printing *printing, int64_t dim) {
-  int64_t symbol = DIM_FIRST_SYMBOL - dim;
   if (dim >= 0)
     strbuf_printf(printing->out, "%" PRId64, dim);
-  else if (dim <= DIM_FIRST_SYMBOL && symbol < printing->model->symbol_count)
-    word_print(printing->out, printing->model->symbols[symbol].name, TEXT_SYMBOL);
+  else if (dim <= DIM_FIRST_SYMBOL && DIM_FIRST_SYMBOL - dim < printing->model->symbol_count)
+    word_print(printing->out, printing->model->symbols[DIM_FIRST_SYMBOL - dim].name, TEXT_SYMBOL);
   else
     strbuf_add(printing->out, "?");
 }
