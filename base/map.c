@@ -1,6 +1,7 @@
 /* See map.h. FNV-1a with a final mix; load at most 1/2; removal leaves a hole in `entries`, closed when the map grows. */
 #include "map.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,4 +102,10 @@ void map_free(struct map *map) {
   free(map->entries);
   free(map->slots);
   *map = (struct map){0};
+}
+
+struct map_key map_key_of(uint64_t number) {
+  struct map_key key;
+  snprintf(key.text, sizeof key.text, "%llx", (unsigned long long)number);
+  return key;
 }

@@ -29,4 +29,10 @@ void *map_remove(struct map *map, const char *key);                      // the 
 struct map_entry *map_next(const struct map *map, const struct map_entry *after);
 void map_free(struct map *map);
 
+/* A number as a key: map_get(&map, map_key_of(7).text). */
+struct map_key {
+  char text[20];
+};
+struct map_key map_key_of(uint64_t number);
+
 #endif

@@ -16,7 +16,6 @@
 #include "verbs.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -216,19 +215,9 @@ static enum farm_status handle(struct process *process, uint64_t peer, const str
   }
 }
 
-struct bad_key {
-  char text[20];
-};
-
-static struct bad_key bad_key_of(uint64_t peer) {
-  struct bad_key key;
-  snprintf(key.text, sizeof key.text, "%llx", (unsigned long long)peer);
-  return key;
-}
-
 /* Each peer's frames are counted by themselves. Those that left in anger stay in the map until it is full. */
 static uintptr_t bad_frames_count(struct process *process, uint64_t peer) {
-  const struct bad_key key = bad_key_of(peer);
+  const struct map_key key = map_key_of(peer);
   uintptr_t count = (uintptr_t)map_get(&process->bad_peers, key.text) + 1;
   if (count == 1 && process->bad_peers.count >= BAD_PEERS_MOST) map_free(&process->bad_peers);
   if (count > BAD_FRAMES_MOST || map_set(&process->bad_peers, key.text, (void *)count) != FARM_OK) return BAD_FRAMES_MOST;
@@ -256,7 +245,7 @@ static enum farm_status receive_some(struct process *process) {
     if (status == FARM_AGAIN) return FARM_OK;
     if (status == FARM_OK) status = wire_decode(data, length, &arena, &message);
     if (status == FARM_OK) {
-      if (process->bad_peers.count) map_remove(&process->bad_peers, bad_key_of(peer).text);
+      if (process->bad_peers.count) map_remove(&process->bad_peers, map_key_of(peer).text);
       status = handle(process, peer, &message);
     } else {
       complain(process, peer, status);

@@ -1,6 +1,7 @@
 /* The cache: what is put is got, newest wins and the rest is history, corruption is a counted miss, bundles are all or nothing.
  */
 #include "cache-impl.h"
+#include "screen-test.h"
 
 #include "../base/clock.h"
 #include "../base/file.h"
@@ -14,8 +15,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#define SOURCE "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 /* The process's own wall clock: it stands still, and is put forward by hand. */
 static time_t forward_s;
@@ -41,27 +40,6 @@ static int syncs;
 __attribute__((visibility("default"))) int fdatasync(int fd) {
   syncs++;
   return (int)syscall(SYS_fdatasync, fd);
-}
-
-static struct bytes_writer screen_bytes(const char *problem, const char *variant, enum farm_status status, double median,
-                                        uint32_t n, uint64_t unix_s) {
-  struct record_entry entry = {
-      .variant = variant, .source_digest = SOURCE, .status = status, .message = status ? "why" : "", .rank = RECORD_RANK_NONE};
-  if (status == FARM_OK) entry.times = (struct record_times){n, median, median, median, median, median, median, median, median};
-  struct record record = {.kind = RECORD_SCREEN,
-                          .problem = problem,
-                          .device_class = "cpu x",
-                          .policy = "cold/1",
-                          .threads = 1,
-                          .device = "d",
-                          .build = "b",
-                          .clocks = "",
-                          .unix_s = unix_s,
-                          .entry_count = 1,
-                          .entries = &entry};
-  struct bytes_writer out = {0};
-  REQUIRE_OK(record_encode(&record, &out));
-  return out;
 }
 
 static enum cache_change put(struct cache *cache, const char *problem, enum farm_status status, double median, uint32_t n,

@@ -1,6 +1,7 @@
 /* Compacting survives what may happen in between: a loss of power, a kill, a rename or an opening that fails. The process's own
  * rename and fsync stand in for those of the C library, take notes and fail on demand. */
 #include "cache.h"
+#include "screen-test.h"
 
 #include "../tests/kit/test.h"
 
@@ -44,32 +45,10 @@ int rename(const char *from, const char *to) {
   return result;
 }
 
-static struct bytes_writer record_bytes(int number) {
+static enum farm_status put_number(struct cache *cache, int number) {
   char problem[32];
   snprintf(problem, sizeof problem, "p%d", number);
-  struct record_entry entry = {.variant = "v",
-                               .source_digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
-                               .message = "",
-                               .rank = RECORD_RANK_NONE,
-                               .times = {1, 1, 1, 1, 1, 1, 1, 1, 1}};
-  struct record record = {.kind = RECORD_SCREEN,
-                          .problem = problem,
-                          .device_class = "cpu x",
-                          .policy = "cold/1",
-                          .threads = 1,
-                          .device = "d",
-                          .build = "b",
-                          .clocks = "",
-                          .unix_s = 100,
-                          .entry_count = 1,
-                          .entries = &entry};
-  struct bytes_writer out = {0};
-  REQUIRE_OK(record_encode(&record, &out));
-  return out;
-}
-
-static enum farm_status put_number(struct cache *cache, int number) {
-  struct bytes_writer bytes = record_bytes(number);
+  struct bytes_writer bytes = screen_bytes(problem, "v", FARM_OK, 1, 1, 100);
   enum farm_status status = cache_put(cache, bytes.data, bytes.length, CACHE_NEWEST, NULL);
   bytes_writer_free(&bytes);
   return status;

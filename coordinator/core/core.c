@@ -9,18 +9,8 @@
 
 enum { PEERS_MOST = 65536, POOLS_MOST = 4096 };
 
-struct peer_key {
-  char text[20];
-};
-
-static struct peer_key key_of(uint64_t id) {
-  struct peer_key key;
-  snprintf(key.text, sizeof key.text, "%llx", (unsigned long long)id);
-  return key;
-}
-
 struct peer *core_peer(const struct core *core, uint64_t id) {
-  return map_get(&core->peers, key_of(id).text);
+  return map_get(&core->peers, map_key_of(id).text);
 }
 bool core_peer_greeted(const struct core *core, uint64_t id) {
   const struct peer *peer = core_peer(core, id);
@@ -120,7 +110,7 @@ static void peer_remove(struct core *core, struct peer *peer, bool blame) {
     builds_detach_peer(core, peer->id);
     executions_of_peer_end(core, peer->id);
   }
-  map_remove(&core->peers, key_of(peer->id).text);
+  map_remove(&core->peers, map_key_of(peer->id).text);
   peer_free(peer);
 }
 
@@ -134,7 +124,7 @@ static struct peer *peer_make(struct core *core, uint64_t id, const struct wire_
   const char *name = arena_printf(&peer->arena, "%s/%s", hello->host, hello->device);
   peer->name = name ? name : "";
   peer->pool = peer->role == WIRE_ROLE_WORKER ? core_pool(core, hello->device_class) : NULL;
-  if ((peer->role == WIRE_ROLE_WORKER && !peer->pool) || map_set(&core->peers, key_of(id).text, peer) != FARM_OK) {
+  if ((peer->role == WIRE_ROLE_WORKER && !peer->pool) || map_set(&core->peers, map_key_of(id).text, peer) != FARM_OK) {
     peer_free(peer);
     return NULL;
   }

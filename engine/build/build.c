@@ -178,7 +178,7 @@ static enum farm_status engine_link(struct build *build) {
   return FARM_OK;
 }
 
-/* A mistake of the linker must not become a file that nobody can open. */
+/* The linker checks its sections; this is what became of them in bytes. A mistake must not become a file that nobody can open. */
 static enum farm_status readable_check(const struct bytes_writer *bytes) {
   struct engine *read;
   enum farm_status status = engine_decode(bytes->data, bytes->length, false, &read);

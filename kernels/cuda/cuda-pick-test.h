@@ -20,7 +20,4 @@ static inline void cuda_pick_run(struct cuda_sweep *sweep, const struct cuda_pic
     if (nvrtc_supports(*sm) && cuda_tactic_fits(variant.tactic, *sm)) cuda_sweep_add(sweep, problem, &variant, *sm, false);
 }
 
-#define CUDA_PICKS(sweep, list)                                                                              \
-  for (size_t p_ = 0; p_ < sizeof(list) / sizeof *(list); p_++) cuda_pick_run(&(sweep), &(list)[p_])
-
 #endif
